@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/*
+ * The contract between the server and whatever makes sandboxes.
+ *
+ * A backend type is a const table in backend/registry.c. Opening one (on the
+ * main thread, before any other thread exists) gives a backend; a backend makes
+ * sandboxes; a sandbox runs commands. Callers use the backend_ and sandbox_
+ * functions below, which check and default; nobody else calls through the table.
+ *
+ * Backends know nothing of MCP, sessions or the loop. Their functions block and
+ * run on worker threads, many at once, except open and close. None may fork.
+ * No backend counts output, measures time or words a notice: the sink
+ * (exec/exec.h) and exec/notice.h do.
+ */
+
+#include "base/error.h"
+#include "exec/exec.h"
+#include "exec/facts.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SANDBOX_ID_BYTES 13 /* 12 hex digits and a NUL: public, for labels, logs and errors */
+#define BACKEND_CAUSE_BYTES 256
+
+struct backend;
+struct sandbox;
+
+/* What the command line says to backends. Strings are borrowed and live as long
+ * as the backend; NULL means not given. */
+struct backend_config {
+	const char *image;
+	const char *shell;
+	bool has_network;
+	uint64_t disk_bytes;	   /* writable files of one sandbox */
+	unsigned long nofile_soft; /* soft RLIMIT_NOFILE before we raised it, for children */
+	unsigned long nofile_hard; /* in force now */
+};
+
+/* Told to whoever waits for a sandbox: "Pulling alpine: 3 of 8 MB". May be
+ * called on any thread, often; `report` must not block. */
+struct backend_progress {
+	void (*report)(void *context, const char *message);
+	void *context;
+};
+
+enum diagnosis_level { DIAGNOSIS_OK, DIAGNOSIS_WARNING, DIAGNOSIS_FAILED };
+
+/* Receives what `doctor` prints: one line per thing looked at. `fix` is the exact
+ * command or setting that helps, NULL if nothing is wrong. */
+struct diagnosis {
+	void (*line)(void *context, enum diagnosis_level level, const char *what, const char *found,
+		     const char *fix);
+	void *context;
+};
+
+struct backend_type {
+	const char *name;    /* as in --backend */
+	const char *summary; /* one line for --help and doctor */
+	/* NULL-terminated long option names that it reads, beyond the core ones. */
+	const char *const *options;
+	/* Why this build lacks it, and how to get it; then every function below is NULL. */
+	const char *missing;
+
+	/* Main thread, before threads exist. Takes little time: what is slow (probing an
+	 * engine, reading an image) waits for check. NULL on failure. */
+	struct backend *(*open)(const struct backend_config *config, struct error *err);
+	/* Main thread, after every sandbox was destroyed. Leaves nothing behind. */
+	void (*close)(struct backend *backend);
+
+	/* Can sandboxes be made here? Called once before the first create and for doctor's
+	 * verdict. ERROR_CONFIG or ERROR_UNAVAILABLE with the fix in the sentence. */
+	int (*check)(struct backend *backend, struct error *err);
+	/* Fills in what the tool description needs; may make and destroy a sandbox. */
+	int (*describe)(struct backend *backend, struct exec_facts *facts, struct error *err);
+	/* What works here and what does not, without side effects that outlive it. */
+	void (*diagnose)(const struct backend_config *config, const struct diagnosis *diagnosis);
+
+	/* A sandbox that can run commands, or NULL with nothing left behind. Ends early when
+	 * `cancel` (may be NULL) is raised: ERROR_CANCELLED. `id` names it in labels. */
+	struct sandbox *(*create)(struct backend *backend, const char *id,
+				  const struct cancel *cancel,
+				  const struct backend_progress *progress, struct error *err);
+	/* Blocks until the command ended or was killed, and its result is known. 0 with
+	 * *result, or -1: ERROR_LOST if the sandbox is dead, ERROR_BUSY, ERROR_INVALID.
+	 * Background processes of a command that ended by itself live on. */
+	int (*exec)(struct sandbox *sandbox, const struct exec_request *request,
+		    struct exec_sink *sink, struct exec_result *result, struct error *err);
+	/* Kills everything inside and frees. No exec may be running. */
+	void (*destroy)(struct sandbox *sandbox);
+
+	/* Readable once the sandbox is dead; -1 if the backend cannot tell. Borrowed. */
+	int (*death_fd)(const struct sandbox *sandbox);
+	/* After death: why, as a phrase for "... died: CAUSE; its files are gone." */
+	void (*death_cause)(struct sandbox *sandbox, char cause[BACKEND_CAUSE_BYTES]);
+};
+
+/* Embedded first in every backend's own struct. */
+struct backend {
+	const struct backend_type *type;
+	const struct backend_config *config;
+};
+
+/* Embedded first in every backend's own sandbox. */
+struct sandbox {
+	struct backend *backend;
+	char id[SANDBOX_ID_BYTES];
+};
+
+struct backend *backend_open(const struct backend_type *type, const struct backend_config *config,
+			     struct error *err);
+/* Takes NULL. */
+void backend_close(struct backend *backend);
+int backend_check(struct backend *backend, struct error *err);
+int backend_describe(struct backend *backend, struct exec_facts *facts, struct error *err);
+
+/* Chooses the id. */
+struct sandbox *sandbox_create(struct backend *backend, const struct cancel *cancel,
+			       const struct backend_progress *progress, struct error *err);
+int sandbox_exec(struct sandbox *sandbox, const struct exec_request *request,
+		 struct exec_sink *sink, struct exec_result *result, struct error *err);
+/* Takes NULL. */
+void sandbox_destroy(struct sandbox *sandbox);
+int sandbox_death_fd(const struct sandbox *sandbox);
+/* Never empty. */
+void sandbox_death_cause(struct sandbox *sandbox, char cause[BACKEND_CAUSE_BYTES]);

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/hash.h"
+
+#include "base/hex.h"
+
+#include <sha2.h>
+
+void hash_bytes(unsigned char digest[HASH_BYTES], const void *data, size_t bytes)
+{
+	SHA2_CTX context;
+
+	SHA256Init(&context);
+	SHA256Update(&context, data, bytes);
+	SHA256Final(digest, &context);
+}
+
+void hash_hex(char text[HASH_HEX_BYTES], const void *data, size_t bytes)
+{
+	unsigned char digest[HASH_BYTES];
+
+	hash_bytes(digest, data, bytes);
+	hex_encode(text, digest, sizeof(digest));
+}
+
+bool hash_equal(const void *a, const void *b, size_t bytes)
+{
+	const volatile unsigned char *left = a;
+	const volatile unsigned char *right = b;
+	unsigned difference = 0;
+	size_t i;
+
+	for (i = 0; i < bytes; i++)
+		difference |= (unsigned)(left[i] ^ right[i]);
+	return difference == 0;
+}

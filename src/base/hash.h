@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* SHA-256 (libmd). Any thread. Cannot fail. */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define HASH_BYTES 32
+#define HASH_HEX_BYTES (2 * HASH_BYTES + 1)
+
+void hash_bytes(unsigned char digest[HASH_BYTES], const void *data, size_t bytes);
+void hash_hex(char text[HASH_HEX_BYTES], const void *data, size_t bytes);
+/* Time depends on `bytes` alone, so that a secret cannot be found byte by byte. */
+bool hash_equal(const void *a, const void *b, size_t bytes);

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/*
+ * Every buffer, queue, table, line, depth, wait and retry has a maximum, and
+ * all of them are here, each with its unit and its reason. Limits that a user
+ * may change are options (app/options.c); their defaults and bounds are here.
+ */
+
+#define KIB (1024ULL)
+#define MIB (1024ULL * KIB)
+
+/* --- messages ----------------------------------------------------------- */
+
+/* One incoming message. 2 MiB of stdin made of control characters is 12 MiB of JSON. */
+#define LIMIT_MESSAGE_BYTES (16 * MIB)
+/* One outgoing message. TypeScript clients drop the connection at 10 MiB. */
+#define LIMIT_REPLY_BYTES (8 * MIB)
+/* Messages up to this size are parsed on the loop thread (about 1 ms). */
+#define LIMIT_LOOP_PARSE_BYTES (64 * KIB)
+/* Before the JSON parser: 16 MiB of `{},` would cost it 1.25 GB. */
+#define LIMIT_JSON_DEPTH 64
+#define LIMIT_JSON_STRUCTURAL 20000
+/* Batches (2025-03-26 only); the official SDKs use the same number. */
+#define LIMIT_BATCH_MESSAGES 100
+/* Parsed from a string that holds a JSON array (`args`), same limits apply. */
+#define LIMIT_REQUEST_ID_BYTES 1024
+/* Messages that a channel holds while an earlier one is being parsed, and
+ * requests in flight on one channel. */
+#define LIMIT_CHANNEL_QUEUE_MESSAGES 1024
+/* Bytes of unparsed and unsent messages per stdio process before reading pauses. */
+#define LIMIT_STDIO_QUEUE_BYTES (64 * MIB)
+/* Threads that parse large messages, and their stacks (the parser recurses). */
+#define LIMIT_PARSER_THREADS 2
+#define LIMIT_PARSER_STACK_BYTES (1 * MIB)
+
+/* --- commands ----------------------------------------------------------- */
+
+/* The kernel's MAX_ARG_STRLEN less the NUL: longer is E2BIG. */
+#define LIMIT_ARGUMENT_BYTES 131071
+#define LIMIT_ARGUMENTS_BYTES (1 * MIB)
+/* stdin of one call, in UTF-8 bytes; interface of the reference. */
+#define LIMIT_STDIN_BYTES (2 * MIB)
+#define LIMIT_PATH_BYTES 4096
+#define LIMIT_DEFAULT_OUTPUT_BYTES (2 * MIB)
+#define LIMIT_MAX_OUTPUT_BYTES (1024 * MIB)
+#define LIMIT_DEFAULT_TIMEOUT_S 120
+#define LIMIT_DEFAULT_MAX_TIMEOUT_S 86400
+/* --max-timeout itself: 366 days, so that no deadline can overflow. */
+#define LIMIT_MAX_TIMEOUT_S 31622400
+
+/* After the main process ended: until end-of-file, this long without a byte,
+ * or this long in all. Then the pipe goes to the drainer. */
+#define LIMIT_DRAIN_QUIET_MS 50
+#define LIMIT_DRAIN_TOTAL_MS 250
+/* Pipes of background processes that are still read, per sandbox; oldest closed first. */
+#define LIMIT_DRAINED_PIPES 32
+/* The guest confirms a kill within this, else the sandbox is killed. */
+#define LIMIT_KILL_CONFIRM_MS 250
+
+/* --- sessions and threads ----------------------------------------------- */
+
+#define LIMIT_DEFAULT_PARALLEL 8
+#define LIMIT_MAX_PARALLEL 256
+/* Calls waiting for a free place in one sandbox. */
+#define LIMIT_QUEUED_CALLS 64
+#define LIMIT_QUEUE_WAIT_MS 30000
+#define LIMIT_DEFAULT_RUNNING 1024
+#define LIMIT_DEFAULT_SANDBOXES 1000
+/* Modern handles of one stdio process. */
+#define LIMIT_STDIO_HANDLES 64
+#define LIMIT_CREATE_MS 30000
+/* A worker only moves bytes; it never parses. */
+#define LIMIT_SMALL_STACK_BYTES (128 * KIB)
+/* Progress notifications while a command runs. */
+#define LIMIT_PROGRESS_INTERVAL_MS 10000
+/* After end-of-file on stdin running calls get this long ... */
+#define LIMIT_EOF_GRACE_MS 1000
+/* ... and everything is gone this long after end-of-file or SIGTERM. */
+#define LIMIT_SHUTDOWN_MS 1500
+
+/* --- native ------------------------------------------------------------- */
+
+#define LIMIT_DEFAULT_DISK_BYTES (512 * MIB)
+/* Files, directories and links on a sandbox's tmpfs: one per 4 KiB block. */
+#define LIMIT_DISK_BYTES_PER_INODE 4096
+#define LIMIT_NOFILE_SOFT 1024
+#define LIMIT_NOFILE_HARD 4096
+/* An --image tar: entries and unpacked bytes (zip bombs). */
+#define LIMIT_IMAGE_ENTRIES 2000000
+#define LIMIT_IMAGE_BYTES (64 * 1024 * MIB)
+
+/* --- log ---------------------------------------------------------------- */
+
+#define LIMIT_LOG_RING_BYTES (64 * KIB)
+#define LIMIT_LOG_LINE_BYTES (8 * KIB)
+#define LIMIT_LOG_FIELD_BYTES (1 * KIB)
+#define LIMIT_LOG_FINISH_MS 100

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/*
+ * One command: what is asked (request), where its output goes (sink), how it
+ * ended (result). Shared by every backend, by sessions and by the command line.
+ */
+
+#include "exec/cancel.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Exactly one of command and args is set. Everything is borrowed for the call. */
+struct exec_request {
+	const char *command;	       /* run by the sandbox's shell with -c */
+	const char *const *args;       /* program and arguments, NULL-terminated; no shell */
+	const char *working_directory; /* absolute; NULL: the sandbox's default */
+	const void *stdin_data;	       /* written by the backend, then end-of-file */
+	size_t stdin_bytes;	       /* 0: stdin is empty (end-of-file at once) */
+	int stdin_fd;		       /* >= 0: copied from here until its end instead; else -1 */
+	uint64_t timeout_ms;	       /* from the moment the command is sent; 0: none */
+	const struct cancel *cancel;   /* NULL: cannot be cancelled */
+};
+
+#define EXEC_REQUEST_INIT { .stdin_fd = -1 }
+
+enum exec_stream { EXEC_STDOUT, EXEC_STDERR };
+
+/*
+ * Where output goes. The sink counts; the backend only obeys: on_output returns
+ * 0 to go on, or -1 for "enough": the command is then killed and the result says
+ * EXEC_END_OUTPUT_LIMIT. Called on the thread that runs the call, never
+ * concurrently. Embedded by its implementation (CONTAINER_OF).
+ */
+struct exec_sink {
+	int (*on_output)(struct exec_sink *sink, enum exec_stream stream, const void *data,
+			 size_t bytes);
+};
+
+enum exec_end {
+	EXEC_END_EXIT,	       /* `code` is its exit code */
+	EXEC_END_SIGNAL,       /* `code` is the signal's number */
+	EXEC_END_TIMEOUT,      /* killed: request->timeout_ms passed */
+	EXEC_END_OUTPUT_LIMIT, /* killed: the sink had enough */
+	EXEC_END_CANCELLED,    /* killed: request->cancel was raised */
+	EXEC_END_NOT_STARTED,  /* `start_step` failed with errno `code`; nothing ran */
+};
+
+/* What failed before the program's first instruction. */
+enum exec_start_step {
+	EXEC_START_DIRECTORY, /* the working directory */
+	EXEC_START_PROGRAM,   /* execve */
+	EXEC_START_PROCESS,   /* fork, limits: the sandbox is out of something */
+};
+
+struct exec_result {
+	enum exec_end end;
+	int code;
+	enum exec_start_step start_step;
+	/* The command could not be killed in time, so its whole sandbox was; `end` still says why.
+	 */
+	bool was_reset;
+	uint64_t duration_us; /* wall time from the program's start to its end */
+};
+
+/* 128+n for a signal; 127 missing program; 126 not executable or bad working
+ * directory; 124 timeout or cancel; 1 output limit. */
+int exec_result_exit_code(const struct exec_result *result);

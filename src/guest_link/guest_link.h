@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/*
+ * The server's end of a guest: one sandbox reached by one SOCK_SEQPACKET socket
+ * (guest_wire/guest_wire.h). Shared by every backend whose sandboxes run our
+ * guest. Everything a guest sends is hostile until checked: fixed sizes, no
+ * descriptors accepted; a guest that breaks the protocol is a dead sandbox.
+ *
+ * Any number of threads may run guest_link_exec at once; open and close belong
+ * to the sandbox's owner and never overlap an exec.
+ */
+
+#include "base/error.h"
+#include "exec/exec.h"
+
+#include <stdint.h>
+
+struct guest_link;
+
+struct guest_link_config {
+	int socket_fd; /* taken, also on failure */
+	/* Kills the whole sandbox from outside when a command cannot be killed, or the guest
+	 * misbehaves; called at most once, from any thread that runs an exec. */
+	void (*kill_sandbox)(void *context);
+	void *context;
+	const char *shell;	 /* runs `command`; borrowed; NULL: no command mode */
+	const char *const *env;	 /* NULL-terminated NAME=value for every command; borrowed; NULL:
+				    what the guest was started with */
+	const char *directory;	 /* where commands start; borrowed; NULL: where the guest stands */
+	uint64_t ready_deadline; /* clock_now_ms() time */
+	const struct cancel *cancel; /* ends the wait for READY; may be NULL */
+};
+
+/* Waits for READY with our own build id. */
+struct guest_link *guest_link_open(const struct guest_link_config *config, struct error *err);
+/* As backend_type.exec. */
+int guest_link_exec(struct guest_link *link, const struct exec_request *request,
+		    struct exec_sink *sink, struct exec_result *result, struct error *err);
+/* Readable (hang-up) once the guest is gone. */
+int guest_link_death_fd(const struct guest_link *link);
+/* Closes the socket (the guest then exits) and the drained pipes. Takes NULL. */
+void guest_link_close(struct guest_link *link);

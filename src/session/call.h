@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/*
+ * One call of the tool, from the request to the reply's bytes.
+ *
+ * Loop thread: call_start, call_cancel and the on_ callbacks. Worker thread (one
+ * per running call): everything that blocks, and `encode`, which turns the
+ * outcome into the reply so that the loop only writes bytes.
+ */
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "exec/capture.h"
+#include "exec/exec.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct call;
+struct registry;
+struct session;
+
+#define CALL_HANDLE_BYTES 37 /* "sbx_" + 32 hex digits + NUL */
+
+/* Which sandbox a call means. */
+enum call_target {
+	CALL_TARGET_SESSION, /* the session's own (stdio process, legacy session, principal) */
+	CALL_TARGET_NEW,     /* a new one with a new handle */
+	CALL_TARGET_HANDLE,  /* the one named by `handle` */
+};
+
+/* Owned by whoever fills it in until call_start takes it. */
+struct call_request {
+	enum call_target target;
+	char handle[CALL_HANDLE_BYTES]; /* for CALL_TARGET_HANDLE */
+	char *command;			/* or args; heap */
+	char **args;			/* NULL-terminated; array and strings heap */
+	char *working_directory;	/* heap or NULL */
+	char *stdin_data;		/* heap or NULL */
+	size_t stdin_bytes;
+	uint64_t timeout_ms; /* checked by the caller against --max-timeout */
+};
+
+void call_request_finish(struct call_request *request);
+
+struct call_outcome {
+	/* ERROR_NONE: `result` and `capture` are set. Else a sentence for the agent
+	 * (UNAVAILABLE, BUSY, QUOTA, LOST, INVALID) or INTERNAL. */
+	struct error error;
+	struct exec_result result;
+	const struct capture *capture; /* stdout and stderr with notices, UTF-8 repaired */
+	/* The handle of the sandbox that ran it, for targets NEW and HANDLE; else "". */
+	char handle[CALL_HANDLE_BYTES];
+};
+
+struct call_callbacks {
+	/* Worker thread: append the whole reply message. Must not touch loop-owned state. */
+	void (*encode)(void *context, const struct call_outcome *outcome, struct buf *reply);
+	/* Loop thread, about every 10 s while it runs and as creation reports; `message` may be
+	 * NULL. Never after on_done. */
+	void (*on_progress)(void *context, uint64_t elapsed_ms, const char *message);
+	/* Loop thread, exactly once; the call is gone afterwards. `reply` may be taken with
+	 * buf_take_string. is_cancelled: the caller asked for no answer. */
+	void (*on_done)(void *context, struct buf *reply, bool is_cancelled);
+	void *context;
+};
+
+/* Never fails: what cannot be started ends in on_done with an error outcome
+ * (from the loop, never from inside call_start). Takes the request's contents. */
+struct call *call_start(struct session *session, struct call_request *request,
+			const struct call_callbacks *callbacks);
+/* Kills the command; on_done follows with is_cancelled. */
+void call_cancel(struct call *call);

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/*
+ * All sessions, sandboxes (leases) and handles of one server, and the limits
+ * over them. Owned by the loop thread; no locks.
+ *
+ * A session is whoever calls: the stdio process, or one legacy HTTP session. It
+ * has at most one sandbox of its own, made at its first call, and it owns the
+ * handles that were made through it or through its principal.
+ */
+
+#include "backend/backend.h"
+#include "base/loop.h"
+#include "exec/facts.h"
+#include "session/call.h"
+
+enum sandbox_scope {
+	SANDBOX_SCOPE_AUTO,	 /* the session's in legacy MCP, a handle in modern */
+	SANDBOX_SCOPE_SESSION,	 /* the session's, whatever the era */
+	SANDBOX_SCOPE_HANDLE,	 /* handles, whatever the era */
+	SANDBOX_SCOPE_PRINCIPAL, /* one per token */
+};
+
+struct registry_config {
+	uint64_t output_limit_bytes; /* stdout and stderr of one call together */
+	unsigned max_parallel;	     /* commands at once in one sandbox; 1: in order of arrival */
+	unsigned max_running;	     /* commands at once in all */
+	unsigned max_creating;	     /* sandboxes being made at once */
+	unsigned max_sandboxes;	     /* live ones in all */
+	unsigned max_handles;	     /* per session */
+};
+
+struct registry *registry_create(struct loop *loop, struct backend *backend,
+				 const struct registry_config *config);
+/* After registry_shut_down reported that all is gone. Takes NULL. */
+void registry_destroy(struct registry *registry);
+
+/* Cancels every call, destroys every sandbox; on_gone follows on the loop thread. New calls are
+ * refused from now on. With grace_ms, running calls may finish by themselves first. */
+void registry_shut_down(struct registry *registry, uint64_t grace_ms,
+			void (*on_gone)(void *context), void *context);
+
+struct session *session_open(struct registry *registry);
+/* Cancels its calls (their on_done still comes, is_cancelled) and destroys its sandboxes. */
+void session_close(struct session *session);
+/* Calls that have not had their on_done. */
+unsigned session_calls(const struct session *session);
+
+/* What the tool description is made of. Probed once, on a thread; `on_facts` comes on the loop
+ * thread, later or at once; on failure `err` (then probing is tried again next time). */
+void registry_get_facts(struct registry *registry,
+			void (*on_facts)(void *context, const struct exec_facts *facts,
+					 const struct error *err),
+			void *context);
