@@ -42,6 +42,8 @@
 /* stdin of one call, in UTF-8 bytes; interface of the reference. */
 #define LIMIT_STDIN_BYTES (2 * MIB)
 #define LIMIT_PATH_BYTES 4096
+/* One component of a path: the kernel's NAME_MAX. */
+#define LIMIT_NAME_BYTES 255
 #define LIMIT_DEFAULT_OUTPUT_BYTES (2 * MIB)
 #define LIMIT_MAX_OUTPUT_BYTES (1024 * MIB)
 #define LIMIT_DEFAULT_TIMEOUT_S 120
