@@ -2,6 +2,7 @@
 #include "base/error.h"
 
 #include <errno.h>
+#include <locale.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -83,12 +84,9 @@ int error_wrap(struct error *err, const char *format, ...)
 
 const char *error_errno_text(int errno_value)
 {
-	/* strerrordesc_np is thread-safe and never translated; musl spells it strerror,
-	 * which there returns constant strings. */
-#ifdef __GLIBC__
-	const char *text = strerrordesc_np(errno_value);
-#else
-	const char *text = strerror(errno_value);
-#endif
+	/* strerror shares a buffer between threads, and strerror_r differs between libraries.
+	 * For "C" newlocale allocates nothing: it returns a constant object. */
+	const char *text = strerror_l(errno_value, newlocale(LC_ALL_MASK, "C", (locale_t)0));
+
 	return text ? text : "unknown error";
 }
