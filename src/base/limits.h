@@ -23,13 +23,21 @@
 #define LIMIT_JSON_STRUCTURAL 20000
 /* Batches (2025-03-26 only); the official SDKs use the same number. */
 #define LIMIT_BATCH_MESSAGES 100
-/* Parsed from a string that holds a JSON array (`args`), same limits apply. */
+/* A request id or progress token, as JSON text: it is repeated in every answer. */
 #define LIMIT_REQUEST_ID_BYTES 1024
 /* Messages that a channel holds while an earlier one is being parsed, and
  * requests in flight on one channel. */
 #define LIMIT_CHANNEL_QUEUE_MESSAGES 1024
 /* Bytes of unparsed and unsent messages per stdio process before reading pauses. */
 #define LIMIT_STDIO_QUEUE_BYTES (64 * MIB)
+/* At the end: what the writer of stdout may take for the last replies. */
+#define LIMIT_STDIO_FLUSH_MS 200
+/* Open subscriptions (2026-07-28) of one channel; each costs a few hundred bytes. */
+#define LIMIT_LISTEN_STREAMS 64
+/* Progress notifications of one request: not closer together than this. */
+#define LIMIT_PROGRESS_GAP_MS 100
+/* What the model reads about the tool; it pays for every character in every request. */
+#define LIMIT_DESCRIPTION_BYTES 1200
 /* Threads that parse large messages, and their stacks (the parser recurses). */
 #define LIMIT_PARSER_THREADS 2
 #define LIMIT_PARSER_STACK_BYTES (1 * MIB)
