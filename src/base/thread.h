@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* Threads with small stacks. Signals are for the loop thread: they are blocked here. */
+
+#include "base/error.h"
+
+#include <stddef.h>
+
+/* Runs body(context) on a detached thread of this stack size. ERROR_BUSY if the system has no
+ * more threads to give. */
+int thread_start(size_t stack_bytes, void (*body)(void *context), void *context, struct error *err);

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/*
+ * What we say inside a command's stderr, always as `[kilntainers: ...]`. Clients
+ * and scripts match these texts: they are interface. Any thread; pure.
+ */
+
+#include "base/buf.h"
+#include "exec/exec.h"
+
+#include <stdint.h>
+
+/*
+ * Appends the lines that `result` calls for, each on a line of its own (a
+ * newline comes before one if `err` does not end with one, none comes after the
+ * last); nothing for a command that ended by itself. -1 if `err` is full.
+ */
+int notice_append(struct buf *err, const struct exec_request *request,
+		  const struct exec_result *result, uint64_t output_limit_bytes);
