@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: MIT
+# The front door; the build itself is described by meson.build.
+PREFIX ?= /usr/local
+
+all: build
+	tools/demo build/kilntainers
+
+build:
+	tools/setup build
+	test -e build/build.ninja || meson setup build -Dtests=false --prefix $(PREFIX)
+	ninja -C build
+
+check:
+	tools/check
+
+bench: build
+	python3 bench/run.py build/kilntainers
+
+install: build
+	meson configure build --prefix $(PREFIX)
+	meson install -C build $(if $(DESTDIR),--destdir $(DESTDIR))
+
+clean:
+	rm -rf build build-check
+
+.PHONY: all build check bench install clean

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: MIT
+"""What of ours is on this machine: processes, mounts, control groups, files.
+
+Ours is whatever carries our name, and every process below the caller, because the
+caller adopts orphans (become_subreaper). Namespaces live as long as a process, a
+mount or a descriptor holds them, so they are looked for through those.
+"""
+
+import ctypes
+import os
+import time
+
+NAMES = ("kilntainers", "kilntainer", "sandbox-guest")
+PR_SET_CHILD_SUBREAPER = 36
+FOLDERS = ("/tmp", "/var/tmp", "/dev/shm", "/run", "/run/user/%d" % os.getuid())
+CGROUPS = "/sys/fs/cgroup"
+POLL_S = 0.01
+
+
+def become_subreaper():
+    """Whatever our children leave behind becomes our child, not init's."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
+
+
+def read(path):
+    try:
+        with open(path, "rb") as file:
+            return file.read().decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def link(path):
+    try:
+        return os.readlink(path)
+    except OSError:
+        return ""
+
+
+def pids():
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def parent_and_state(pid):
+    """(parent, state letter), or (0, "") if the process has gone."""
+    text = read("/proc/%d/stat" % pid)
+    fields = text[text.rfind(")") + 2 :].split()
+    return (int(fields[1]), fields[0]) if len(fields) > 2 else (0, "")
+
+
+def descendants(root):
+    children = {}
+    for pid in pids():
+        parent, _ = parent_and_state(pid)
+        children.setdefault(parent, []).append(pid)
+    found, waiting = [], [root]
+    while waiting:
+        for child in children.get(waiting.pop(), []):
+            found.append(child)
+            waiting.append(child)
+    return found
+
+
+def namespaces(pid):
+    return {link("/proc/%d/ns/%s" % (pid, kind))
+            for kind in ("mnt", "pid", "net", "user", "ipc", "uts", "cgroup")} - {""}
+
+
+def holders(wanted):
+    """Who is in one of these namespaces, or holds it by a descriptor."""
+    found = set()
+    for pid in pids():
+        for name in namespaces(pid) & wanted:
+            found.add("namespace %s has process %d" % (name, pid))
+        try:
+            descriptors = os.listdir("/proc/%d/fd" % pid)
+        except OSError:
+            continue
+        for number in descriptors:
+            if link("/proc/%d/fd/%s" % (pid, number)) in wanted:
+                found.add("process %d holds a namespace by descriptor %s" % (pid, number))
+    return found
+
+
+def is_ours(text):
+    return any(name in text for name in NAMES)
+
+
+def our_processes():
+    """Processes that run our executable, be it from a file or from memory, and zombies of ours."""
+    found = set()
+    for pid in pids():
+        program = link("/proc/%d/exe" % pid)
+        if is_ours(os.path.basename(program)) or (
+                program.startswith("/memfd:") and is_ours(program)):
+            found.add("process %d %s" % (pid, read("/proc/%d/cmdline" % pid).replace("\0", " ")))
+    return found
+
+
+def our_mounts():
+    return {"mount " + line for line in read("/proc/self/mounts").splitlines() if is_ours(line)}
+
+
+def our_control_groups():
+    found = set()
+    for folder, names, _ in os.walk(CGROUPS):
+        found.update("control group %s" % os.path.join(folder, name)
+                     for name in names if is_ours(name))
+    return found
+
+
+def our_files():
+    found = set()
+    for folder in FOLDERS:
+        try:
+            names = os.listdir(folder)
+        except OSError:
+            continue
+        found.update("file %s" % os.path.join(folder, name) for name in names
+                     # The checks' own folders go when they end.
+                     if is_ours(name) and not name.startswith("kilntainers-check-"))
+    return found
+
+
+def snapshot():
+    return our_processes() | our_mounts() | our_control_groups() | our_files()
+
+
+def wait_for_no_more_than(before, seconds):
+    """What is there now and was not before; waits until it is nothing, at most `seconds`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        remains = snapshot() - before
+        if not remains or time.monotonic() > deadline:
+            return sorted(remains)
+        time.sleep(POLL_S)
