@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+#include "exec/pump.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/limits.h"
+#include "exec/feed.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <unistd.h>
+
+/* Twice per full pipe; the stacks of calls are small. */
+#define PUMP_READ_BYTES 32768
+
+enum { POLL_STATUS, POLL_CANCEL, POLL_STDOUT, POLL_STDERR, POLL_FEED };
+#define POLL_COUNT (POLL_FEED + FEED_POLL_FDS)
+
+struct pumping {
+	const struct pump *setup;
+	struct exec_result *result;
+	struct feed feed;
+	int output_fds[2]; /* by enum exec_stream; -1 once at end-of-file */
+	uint64_t started_us;
+	uint64_t deadline_ms; /* while it runs: its timeout; while it is killed: the confirmation */
+	bool was_started;
+	bool is_killed;		      /* its death was asked for ... */
+	enum exec_end killed_because; /* ... for this reason */
+	bool sink_is_full;
+};
+
+/* Returns the bytes read, 0 if there is nothing now. What nobody wants any more is discarded. */
+static size_t read_output(struct pumping *pumping, enum exec_stream stream)
+{
+	char buffer[PUMP_READ_BYTES];
+	struct exec_sink *sink = pumping->setup->sink;
+	ssize_t got = read(pumping->output_fds[stream], buffer, sizeof(buffer));
+
+	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (got <= 0) {
+		cleanup_fd(&pumping->output_fds[stream]);
+		return 0;
+	}
+	if (!pumping->is_killed && sink->on_output(sink, stream, buffer, (size_t)got) < 0)
+		pumping->sink_is_full = true;
+	return (size_t)got;
+}
+
+static size_t read_ready_output(struct pumping *pumping, const struct pollfd fds[2])
+{
+	size_t bytes = 0;
+	int stream;
+
+	for (stream = EXEC_STDOUT; stream <= EXEC_STDERR; stream++) {
+		if (fds[stream].fd >= 0 && fds[stream].revents != 0)
+			bytes += read_output(pumping, (enum exec_stream)stream);
+	}
+	return bytes;
+}
+
+static void request_kill(struct pumping *pumping, enum exec_end because)
+{
+	if (pumping->is_killed)
+		return;
+	pumping->is_killed = true;
+	pumping->killed_because = because;
+	pumping->deadline_ms = clock_now_ms() + LIMIT_KILL_CONFIRM_MS;
+	pumping->setup->request_kill(pumping->setup->context);
+}
+
+/* The result of a command that was killed says why, not how it went down. */
+static void conclude(struct pumping *pumping)
+{
+	struct exec_result *result = pumping->result;
+
+	result->duration_us = clock_now_us() - pumping->started_us;
+	if (pumping->is_killed) {
+		result->end = pumping->killed_because;
+		result->code = 0;
+	} else if (result->end == EXEC_END_NOT_STARTED) {
+		result->duration_us = 0;
+	}
+}
+
+static enum pump_outcome conclude_reset(struct pumping *pumping)
+{
+	conclude(pumping);
+	pumping->result->was_reset = true;
+	return PUMP_UNCONFIRMED;
+}
+
+static void fill_poll(const struct pumping *pumping, struct pollfd fds[POLL_COUNT])
+{
+	const struct cancel *cancel = pumping->setup->request->cancel;
+	/* A raised flag stays readable: once it has had its effect, waiting for it would spin. */
+	bool watches_cancel = cancel && !pumping->is_killed;
+
+	fds[POLL_STATUS] = (struct pollfd){ pumping->setup->status_fd, POLLIN, 0 };
+	fds[POLL_CANCEL] = (struct pollfd){ watches_cancel ? cancel->fd : -1, POLLIN, 0 };
+	fds[POLL_STDOUT] = (struct pollfd){ pumping->output_fds[EXEC_STDOUT], POLLIN, 0 };
+	fds[POLL_STDERR] = (struct pollfd){ pumping->output_fds[EXEC_STDERR], POLLIN, 0 };
+	feed_prepare_poll(&pumping->feed, &fds[POLL_FEED]);
+}
+
+static enum pump_event take_status(struct pumping *pumping, struct error *err)
+{
+	const struct pump *setup = pumping->setup;
+	enum pump_event event = setup->on_status(setup->context, pumping->result, err);
+
+	if (event == PUMP_EVENT_STARTED && !pumping->was_started) {
+		pumping->was_started = true;
+		pumping->started_us = clock_now_us();
+	}
+	return event;
+}
+
+/* What ends a command from our side, in order of precedence. */
+static void check_reasons_to_kill(struct pumping *pumping, const struct pollfd *cancel)
+{
+	if (pumping->sink_is_full)
+		request_kill(pumping, EXEC_END_OUTPUT_LIMIT);
+	else if (cancel->revents != 0)
+		request_kill(pumping, EXEC_END_CANCELLED);
+	else if (!pumping->is_killed && clock_now_ms() >= pumping->deadline_ms)
+		request_kill(pumping, EXEC_END_TIMEOUT);
+}
+
+/* Until the command has ended, or will not. */
+static enum pump_outcome run_until_ended(struct pumping *pumping, struct error *err)
+{
+	struct pollfd fds[POLL_COUNT];
+	enum pump_event event = PUMP_EVENT_NONE;
+
+	while (event != PUMP_EVENT_ENDED) {
+		fill_poll(pumping, fds);
+		if (poll(fds, POLL_COUNT, clock_poll_timeout(pumping->deadline_ms)) < 0)
+			continue;
+		(void)read_ready_output(pumping, &fds[POLL_STDOUT]);
+		feed_advance(&pumping->feed, &fds[POLL_FEED]);
+		event = fds[POLL_STATUS].revents != 0 ? take_status(pumping, err) : PUMP_EVENT_NONE;
+		if (event == PUMP_EVENT_LOST && !pumping->is_killed)
+			return PUMP_LOST;
+		if (event == PUMP_EVENT_LOST)
+			return conclude_reset(pumping);
+		if (event == PUMP_EVENT_ENDED)
+			break;
+		if (pumping->is_killed && clock_now_ms() >= pumping->deadline_ms)
+			return conclude_reset(pumping);
+		check_reasons_to_kill(pumping, &fds[POLL_CANCEL]);
+	}
+	if (pumping->sink_is_full)
+		request_kill(pumping, EXEC_END_OUTPUT_LIMIT);
+	conclude(pumping);
+	return PUMP_ENDED;
+}
+
+/*
+ * Reads what the command left in its pipes, and what its helpers (process
+ * substitutions, pipelines) still write: until end-of-file, or a while without
+ * a byte, or a while in all.
+ */
+static void drain(struct pumping *pumping)
+{
+	uint64_t give_up_ms = clock_now_ms() + LIMIT_DRAIN_TOTAL_MS;
+	uint64_t quiet_ms = clock_now_ms() + LIMIT_DRAIN_QUIET_MS;
+
+	while (!pumping->is_killed &&
+	       (pumping->output_fds[EXEC_STDOUT] >= 0 || pumping->output_fds[EXEC_STDERR] >= 0)) {
+		struct pollfd fds[2] = { { pumping->output_fds[EXEC_STDOUT], POLLIN, 0 },
+					 { pumping->output_fds[EXEC_STDERR], POLLIN, 0 } };
+		uint64_t until_ms = quiet_ms < give_up_ms ? quiet_ms : give_up_ms;
+		int ready = poll(fds, 2, clock_poll_timeout(until_ms));
+
+		if (ready == 0 || clock_now_ms() >= give_up_ms)
+			return;
+		if (ready > 0 && read_ready_output(pumping, fds) > 0)
+			quiet_ms = clock_now_ms() + LIMIT_DRAIN_QUIET_MS;
+		if (pumping->sink_is_full) {
+			request_kill(pumping, EXEC_END_OUTPUT_LIMIT);
+			pumping->result->end = EXEC_END_OUTPUT_LIMIT;
+			pumping->result->code = 0;
+		}
+	}
+}
+
+static void close_pipes(struct pumping *pumping)
+{
+	int stream;
+
+	feed_finish(&pumping->feed);
+	for (stream = EXEC_STDOUT; stream <= EXEC_STDERR; stream++) {
+		if (pumping->output_fds[stream] >= 0)
+			drainer_add(pumping->setup->drainer, take_fd(&pumping->output_fds[stream]));
+	}
+}
+
+enum pump_outcome pump_run(const struct pump *pump, struct exec_result *result, struct error *err)
+{
+	uint64_t timeout_ms = pump->request->timeout_ms;
+	struct pumping pumping = {
+		.setup = pump,
+		.result = result,
+		.output_fds = { pump->stdout_fd, pump->stderr_fd },
+		.started_us = clock_now_us(),
+		.deadline_ms = timeout_ms > 0 ? clock_now_ms() + timeout_ms : CLOCK_NEVER,
+	};
+	enum pump_outcome outcome;
+
+	*result = (struct exec_result){ .end = EXEC_END_EXIT };
+	(void)fd_set_nonblocking(pump->stdin_fd, NULL);
+	(void)fd_set_nonblocking(pump->stdout_fd, NULL);
+	(void)fd_set_nonblocking(pump->stderr_fd, NULL);
+	feed_init(&pumping.feed, pump->request, pump->stdin_fd);
+	outcome = run_until_ended(&pumping, err);
+	/* Those that wait for the end of stdin to end themselves get it before the drain. */
+	feed_finish(&pumping.feed);
+	if (outcome == PUMP_ENDED)
+		drain(&pumping);
+	close_pipes(&pumping);
+	return outcome;
+}
