@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+ATTR_PRINTF(2, 0)
 static void set_message(struct error *err, const char *format, va_list arguments)
 {
 	(void)vsnprintf(err->message, sizeof(err->message), format, arguments);
