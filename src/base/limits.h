@@ -65,6 +65,9 @@
 #define LIMIT_DRAIN_TOTAL_MS 250
 /* Pipes of background processes that are still read, per sandbox; oldest closed first. */
 #define LIMIT_DRAINED_PIPES 32
+/* Commands that run or have left background processes, in one sandbox: what the guest can
+ * remember. Above --max-parallel's maximum four times over. */
+#define LIMIT_GUEST_SUPERVISORS 1024
 /* The guest confirms a kill within this, else the sandbox is killed. */
 #define LIMIT_KILL_CONFIRM_MS 250
 
