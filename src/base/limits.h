@@ -96,9 +96,23 @@
 #define LIMIT_DISK_BYTES_PER_INODE 4096
 #define LIMIT_NOFILE_SOFT 1024
 #define LIMIT_NOFILE_HARD 4096
-/* An --image tar: entries and unpacked bytes (zip bombs). */
+/* An --image tar: entries, and unpacked bytes with the holes of sparse files (bombs). */
 #define LIMIT_IMAGE_ENTRIES 2000000
 #define LIMIT_IMAGE_BYTES (64 * 1024 * MIB)
+/* A path in a tar, so that it still has room below the cache directory and in the sandbox. */
+#define LIMIT_IMAGE_PATH_BYTES 2048
+/* Directories within directories that are walked with a descriptor each. */
+#define LIMIT_TREE_DEPTH 128
+/* What the host image copies from /etc: one file (the certificates are 220 KiB), all of
+ * them, and how many entries (a Debian with everything has about 1000). */
+#define LIMIT_HOST_FILE_BYTES (4 * MIB)
+#define LIMIT_HOST_ETC_BYTES (16 * MIB)
+#define LIMIT_HOST_ETC_ENTRIES 8000
+/* /proc/self/mountinfo, and one line of it (three paths of 4096, escaped fourfold). */
+#define LIMIT_MOUNTS_BYTES (16 * MIB)
+#define LIMIT_MOUNT_LINE_BYTES (64 * KIB)
+/* /etc/os-release of an image. */
+#define LIMIT_OS_RELEASE_BYTES (16 * KIB)
 
 /* --- log ---------------------------------------------------------------- */
 

@@ -24,7 +24,9 @@
  * hidden layer of an overlay without EMPTY steps is left out.
  *
  * Parents are explicit: whatever lies above a path within its overlay was made
- * by an earlier DIRECTORY step. Everything made belongs to root of the sandbox.
+ * by an earlier DIRECTORY step. A directory may be made again (the last mode
+ * holds), also as EMPTY; a link or file may not. Overlays may lie in one another.
+ * Everything made belongs to root of the sandbox.
  * "proc", "dev" and "sys" at the top are the zygote's own: no step is there or
  * below.
  *

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* The parts of image_prepare (image.h has the tree of files). All of them append to a plan
+ * and keep its rules: parents first, the root and overlays before what is in them. */
+
+#include "backend/native/image.h"
+
+#include <stddef.h>
+#include <sys/types.h>
+
+int image_add_directory(struct buf *plan, const char *path, mode_t mode, struct error *err);
+int image_add_empty(struct buf *plan, const char *path, mode_t mode, struct error *err);
+int image_add_link(struct buf *plan, const char *path, const char *target, struct error *err);
+int image_add_text(struct buf *plan, const char *path, mode_t mode, const char *text,
+		   struct error *err);
+int image_add_overlay(struct buf *plan, const char *path, const char *source, struct error *err);
+/* Copies `name` in directory `parent_fd` to `path`. 1, or 0 if it is nothing to copy: not a
+ * regular file, not readable for everyone, larger than LIMIT_HOST_FILE_BYTES. */
+int image_add_copy(struct buf *plan, const char *path, int parent_fd, const char *name,
+		   struct error *err);
+/* The same for a symbolic link (as it is) or a file. */
+int image_add_copy_or_link(struct buf *plan, const char *path, int parent_fd, const char *name,
+			   struct error *err);
+
+/* Who the sandbox is: hosts, hostname, resolv.conf, mtab. /etc was made before. */
+int image_add_identity(struct buf *plan, struct error *err);
+
+int image_host(const struct image_request *request, struct image *image, struct error *err);
+/* The host's /usr, /bin, /lib ... as overlays, with what is to be hidden in them. */
+int image_trees(const struct image_request *request, struct image *image, struct error *err);
+/* The host's /etc, without accounts. /etc was made before. Says in *is_cut if a limit was met. */
+int image_etc(struct buf *plan, bool *is_cut, struct error *err);
+/* `directory` is absolute. */
+int image_directory(const char *directory, const struct image_request *request, struct image *image,
+		    struct error *err);

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT */
+#include "backend/native/image_build.h"
+#include "backend/native/image_walk.h"
+
+#include "base/attr.h"
+#include "base/cleanup.h"
+#include "base/limits.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/*
+ * Programs in /usr find settings in /etc, often through links such as
+ * /usr/bin/java -> /etc/alternatives/java. Only what is named here is copied, and
+ * of that only what everyone may read. What an administrator may have put a
+ * password, token or proxy into is not here: gitconfig, npmrc, pip.conf, wgetrc,
+ * environment, profile, apt, maven/settings.xml. Nor is the local time: UTC.
+ */
+struct allowed {
+	const char *pattern; /* names in /etc, as fnmatch takes them */
+	const char *below;   /* only this in it (slashes allowed); NULL: all of it */
+};
+
+static const struct allowed allowed[] = {
+	{ "ImageMagick-*", NULL },
+	{ "R", NULL },
+	{ "X11", "rgb.txt" },
+	{ "alpine-release", NULL },
+	{ "alternatives", NULL },
+	{ "ca-certificates", "extracted" },
+	{ "ca-certificates.conf", NULL },
+	{ "crypto-policies", NULL },
+	{ "debian_version", NULL },
+	{ "deluser.conf", NULL },
+	{ "adduser.conf", NULL },
+	{ "dpkg", "origins" },
+	{ "ethertypes", NULL },
+	{ "fedora-release", NULL },
+	{ "fonts", NULL },
+	{ "gai.conf", NULL },
+	{ "groff", NULL },
+	{ "host.conf", NULL },
+	{ "inputrc", NULL },
+	{ "issue", NULL },
+	{ "java", NULL },
+	{ "java-*", NULL },
+	{ "ld-musl-*.path", NULL },
+	{ "ld.so.cache", NULL },
+	{ "ld.so.conf", NULL },
+	{ "ld.so.conf.d", NULL },
+	{ "locale.alias", NULL },
+	{ "locale.conf", NULL },
+	{ "login.defs", NULL },
+	{ "lsb-release", NULL },
+	{ "magic", NULL },
+	{ "magic.mime", NULL },
+	{ "manpath.config", NULL },
+	{ "maven", "logging" },
+	{ "maven", "m2.conf" },
+	{ "mime.types", NULL },
+	{ "networks", NULL },
+	{ "os-release", NULL },
+	{ "perl", NULL },
+	{ "pki", "ca-trust/extracted" },
+	{ "pki", "tls/cert.pem" },
+	{ "pki", "tls/certs" },
+	{ "pki", "tls/openssl.cnf" },
+	{ "protocols", NULL },
+	{ "python", NULL },
+	{ "python3", NULL },
+	{ "python3.[0-9]*", NULL },
+	{ "redhat-release", NULL },
+	{ "rpc", NULL },
+	{ "services", NULL },
+	{ "sgml", NULL },
+	{ "shells", NULL },
+	{ "ssl", "cert.pem" },
+	{ "ssl", "certs" },
+	{ "ssl", "openssl.cnf" },
+	{ "system-release", NULL },
+	{ "terminfo", NULL },
+	{ "vim", NULL },
+	{ "xattr.conf", NULL },
+	{ "xdg", "user-dirs.defaults" },
+	{ "xml", NULL },
+};
+
+/* Keys, and what an editor or a package manager left behind of an older file. */
+static const char *const never[] = { "private", "*.key", "*.dpkg-*", "*.rpm*", "*~", ".git*" };
+
+struct copier {
+	struct buf *plan;
+	size_t entries;
+	bool is_cut;
+	char path[LIMIT_PATH_BYTES]; /* of what is being copied, in the sandbox */
+};
+
+static bool is_never(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LENGTH(never); i++) {
+		if (fnmatch(never[i], name, 0) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Appends "/name" to the path; false if it gets too long. */
+static bool path_descend(struct copier *copier, const char *name)
+{
+	size_t length = strlen(copier->path);
+	size_t room = sizeof(copier->path) - length;
+	int added = snprintf(copier->path + length, room, "/%s", name);
+
+	if ((size_t)added < room)
+		return true;
+	copier->path[length] = '\0';
+	return false;
+}
+
+static void path_ascend(struct copier *copier)
+{
+	*strrchr(copier->path, '/') = '\0';
+}
+
+static bool is_full(struct copier *copier)
+{
+	if (copier->entries < LIMIT_HOST_ETC_ENTRIES && copier->plan->length < LIMIT_HOST_ETC_BYTES)
+		return false;
+	copier->is_cut = true;
+	return true;
+}
+
+static bool is_open_directory(int parent_fd, const char *name)
+{
+	const mode_t everyone = S_IROTH | S_IXOTH;
+	struct stat status;
+
+	return fstatat(parent_fd, name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       S_ISDIR(status.st_mode) && (status.st_mode & everyone) == everyone;
+}
+
+/* What is named by copier->path, which the caller ascends from again. */
+static int copy_leaf(struct copier *copier, int parent_fd, const char *name, struct error *err)
+{
+	copier->entries++;
+	return image_add_copy_or_link(copier->plan, copier->path, parent_fd, name, err) < 0 ? -1
+											    : 0;
+}
+
+static int copy_entry(struct copier *copier, struct walk *walk, const struct walk_entry *entry,
+		      struct error *err)
+{
+	int result;
+
+	if (is_never(entry->name) || is_full(copier) || !path_descend(copier, entry->name))
+		return 0;
+	if (entry->is_directory && is_open_directory(entry->parent_fd, entry->name)) {
+		copier->entries++;
+		if (image_add_directory(copier->plan, copier->path, 0755, err) < 0)
+			return -1;
+		/* WALK_LEAVE ascends. */
+		return walk_enter(walk, entry, err);
+	}
+	result = entry->is_directory ? 0 : copy_leaf(copier, entry->parent_fd, entry->name, err);
+	path_ascend(copier);
+	return result;
+}
+
+static int copy_walk(struct copier *copier, struct walk *walk, struct error *err)
+{
+	struct walk_entry entry;
+	int event;
+
+	while ((event = walk_next(walk, &entry, err)) != WALK_FINISH) {
+		if (event < 0)
+			return -1;
+		if (event == WALK_LEAVE)
+			path_ascend(copier);
+		else if (copy_entry(copier, walk, &entry, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Everything below the directory that copier->path names. */
+static int copy_tree(struct copier *copier, int parent_fd, const char *name, struct error *err)
+{
+	int fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct walk *walk;
+	int result;
+
+	if (fd < 0)
+		return 0;
+	copier->entries++;
+	if (image_add_directory(copier->plan, copier->path, 0755, err) < 0) {
+		(void)close(fd);
+		return -1;
+	}
+	walk = walk_create(fd, err);
+	if (!walk)
+		return -1;
+	result = copy_walk(copier, walk, err);
+	walk_destroy(walk);
+	return result;
+}
+
+/* `name` in the directory that copier->path names: a tree, a link or a file. */
+static int copy_named(struct copier *copier, int parent_fd, const char *name, struct error *err)
+{
+	int result;
+
+	if (is_never(name) || is_full(copier) || !path_descend(copier, name))
+		return 0;
+	if (is_open_directory(parent_fd, name))
+		result = copy_tree(copier, parent_fd, name, err);
+	else
+		result = copy_leaf(copier, parent_fd, name, err);
+	path_ascend(copier);
+	return result;
+}
+
+/* `name` in the directory that copier->path names, and in that `below`, which may have a
+ * slash. The directories on the way are made; one may be made twice. */
+static int copy_below(struct copier *copier, int parent_fd, const char *name, const char *below,
+		      struct error *err)
+{
+	CLEANUP(cleanup_fd) int fd = -1;
+	char next[LIMIT_NAME_BYTES + 1];
+
+	for (;;) {
+		size_t length = strcspn(below, "/");
+		int inner_fd = openat(fd < 0 ? parent_fd : fd, name,
+				      O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+		cleanup_fd(&fd);
+		if (inner_fd < 0 || !path_descend(copier, name)) {
+			cleanup_fd(&inner_fd);
+			return 0;
+		}
+		fd = inner_fd;
+		if (image_add_directory(copier->plan, copier->path, 0755, err) < 0)
+			return -1;
+		(void)snprintf(next, sizeof(next), "%.*s", (int)length, below);
+		if (below[length] == '\0')
+			return copy_named(copier, fd, next, err);
+		name = next;
+		below += length + 1;
+	}
+}
+
+static int copy_allowed(struct copier *copier, int etc_fd, const char *name, struct error *err)
+{
+	for (size_t i = 0; i < ARRAY_LENGTH(allowed); i++) {
+		const struct allowed *row = &allowed[i];
+		int result;
+
+		if (fnmatch(row->pattern, name, 0) != 0)
+			continue;
+		(void)snprintf(copier->path, sizeof(copier->path), "etc");
+		if (row->below)
+			result = copy_below(copier, etc_fd, name, row->below, err);
+		else
+			result = copy_named(copier, etc_fd, name, err);
+		if (result < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int image_etc(struct buf *plan, bool *is_cut, struct error *err)
+{
+	struct copier copier = { .plan = plan };
+	DIR *etc = opendir("/etc");
+	struct dirent *found;
+	int result = 0;
+
+	*is_cut = false;
+	if (!etc && errno == ENOENT)
+		return 0;
+	if (!etc)
+		return error_set_errno(err, "listing /etc");
+	/* The stream is ours alone. NOLINTNEXTLINE(concurrency-mt-unsafe) */
+	while (result == 0 && (found = readdir(etc)))
+		result = copy_allowed(&copier, dirfd(etc), found->d_name, err);
+	(void)closedir(etc);
+	*is_cut = copier.is_cut;
+	return result;
+}

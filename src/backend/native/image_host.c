@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+#include "backend/native/image_build.h"
+#include "backend/native/image_probe.h"
+
+#include "base/attr.h"
+#include "base/cleanup.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/*
+ * The host image: the programs of this machine, a root file system made around
+ * them, and nothing else of it: no homes, no /var, no accounts, no secrets.
+ */
+
+static const struct {
+	const char *path;
+	mode_t mode;
+} directories[] = {
+	{ "etc", 0755 },       { "etc/pam.d", 0755 }, { "home", 0755 },	     { "media", 0755 },
+	{ "mnt", 0755 },       { "opt", 0755 },	      { "root", 0700 },	     { "run", 0755 },
+	{ "run/lock", 01777 }, { "srv", 0755 },	      { "tmp", 01777 },	     { "var", 0755 },
+	{ "var/cache", 0755 }, { "var/lib", 0755 },   { "var/log", 0755 },   { "var/mail", 0755 },
+	{ "var/spool", 0755 }, { "var/tmp", 01777 },  { "workspace", 0755 },
+};
+
+static const struct {
+	const char *path;
+	const char *target;
+} links[] = {
+	{ "var/lock", "/run/lock" },
+	{ "var/run", "/run" },
+};
+
+static const struct {
+	const char *path;
+	mode_t mode;
+	const char *text;
+} texts[] = {
+	{ "etc/passwd", 0644,
+	  "root:x:0:0:root:/root:/bin/sh\n"
+	  "daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin\n"
+	  "bin:x:2:2:bin:/bin:/usr/sbin/nologin\n"
+	  "sys:x:3:3:sys:/dev:/usr/sbin/nologin\n"
+	  "man:x:6:12:man:/var/cache/man:/usr/sbin/nologin\n"
+	  "mail:x:8:8:mail:/var/mail:/usr/sbin/nologin\n"
+	  "www-data:x:33:33:www-data:/var/www:/usr/sbin/nologin\n"
+	  "_apt:x:42:65534::/nonexistent:/usr/sbin/nologin\n"
+	  "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n" },
+	{ "etc/group", 0644,
+	  "root:x:0:\ndaemon:x:1:\nbin:x:2:\nsys:x:3:\nadm:x:4:\ntty:x:5:\ndisk:x:6:\nlp:x:7:\n"
+	  "mail:x:8:\nman:x:12:\nkmem:x:15:\naudio:x:29:\nwww-data:x:33:\nshadow:x:42:\n"
+	  "utmp:x:43:\nvideo:x:44:\nstaff:x:50:\nusers:x:100:\nnogroup:x:65534:\n" },
+	{ "etc/shadow", 0640,
+	  "root:*:19000:0:99999:7:::\ndaemon:*:19000:0:99999:7:::\nbin:*:19000:0:99999:7:::\n"
+	  "sys:*:19000:0:99999:7:::\nman:*:19000:0:99999:7:::\nmail:*:19000:0:99999:7:::\n"
+	  "www-data:*:19000:0:99999:7:::\n_apt:*:19000:0:99999:7:::\n"
+	  "nobody:*:19000:0:99999:7:::\n" },
+	{ "etc/gshadow", 0640, "root:*::\n" },
+	{ "etc/nsswitch.conf", 0644,
+	  "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\nnetworks: files\n"
+	  "protocols: files\nservices: files\nethers: files\nrpc: files\n" },
+	/* Whoever is in a sandbox is its root already. */
+	{ "etc/pam.d/other", 0644,
+	  "auth required pam_permit.so\naccount required pam_permit.so\n"
+	  "password required pam_permit.so\nsession required pam_permit.so\n" },
+	{ "etc/profile", 0644,
+	  "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nexport PATH\n" },
+	{ "etc/environment", 0644, "" },
+	{ "etc/fstab", 0644, "" },
+	{ "etc/timezone", 0644, "Etc/UTC\n" },
+	/* Some programs want one; the host's own would tell where they run. */
+	{ "etc/machine-id", 0444, "6b696c6e7461696e65722073616e6462\n" },
+};
+
+static int add_made(struct buf *plan, struct error *err)
+{
+	for (size_t i = 0; i < ARRAY_LENGTH(directories); i++) {
+		if (image_add_directory(plan, directories[i].path, directories[i].mode, err) < 0)
+			return -1;
+	}
+	for (size_t i = 0; i < ARRAY_LENGTH(links); i++) {
+		if (image_add_link(plan, links[i].path, links[i].target, err) < 0)
+			return -1;
+	}
+	for (size_t i = 0; i < ARRAY_LENGTH(texts); i++) {
+		if (image_add_text(plan, texts[i].path, texts[i].mode, texts[i].text, err) < 0)
+			return -1;
+	}
+	return image_add_identity(plan, err);
+}
+
+int image_host(const struct image_request *request, struct image *image, struct error *err)
+{
+	static const char *const visible[] = { "/usr",	 "/bin",    "/lib",  "/lib32",
+					       "/lib64", "/libx32", "/sbin", NULL };
+	CLEANUP(cleanup_fd) int root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct image_probe probe = { .root_fd = root_fd, .visible = visible };
+	bool is_cut;
+
+	if (root_fd < 0)
+		return error_set_errno(err, "opening /");
+	if (image_trees(request, image, err) < 0 || add_made(&image->plan, err) < 0 ||
+	    image_etc(&image->plan, &is_cut, err) < 0)
+		return -1;
+	if (is_cut && image->left_out[0] == '\0')
+		(void)snprintf(image->left_out, sizeof(image->left_out),
+			       "Some of /etc is left out: it is too large.");
+	image_probe_system(&probe, image->system, sizeof(image->system));
+	image_probe_programs(&probe, image->programs, sizeof(image->programs));
+	return image_probe_shell(&probe, request->shell, image->shell, sizeof(image->shell), err);
+}
