@@ -115,6 +115,9 @@ struct backend *backend_open(const struct backend_type *type, const struct backe
 void backend_close(struct backend *backend);
 int backend_check(struct backend *backend, struct error *err);
 int backend_describe(struct backend *backend, struct exec_facts *facts, struct error *err);
+/* Of a type that this build has; says nothing for one that cannot diagnose itself. */
+void backend_diagnose(const struct backend_type *type, const struct backend_config *config,
+		      const struct diagnosis *diagnosis);
 
 /* Chooses the id. */
 struct sandbox *sandbox_create(struct backend *backend, const struct cancel *cancel,

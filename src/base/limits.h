@@ -65,6 +65,9 @@
 #define LIMIT_DRAIN_TOTAL_MS 250
 /* Pipes of background processes that are still read, per sandbox; oldest closed first. */
 #define LIMIT_DRAINED_PIPES 32
+/* Commands that run or have left background processes, in one sandbox: what the guest can
+ * remember. Above --max-parallel's maximum four times over. */
+#define LIMIT_GUEST_SUPERVISORS 1024
 /* The guest confirms a kill within this, else the sandbox is killed. */
 #define LIMIT_KILL_CONFIRM_MS 250
 
@@ -76,7 +79,20 @@
 #define LIMIT_QUEUED_CALLS 64
 #define LIMIT_QUEUE_WAIT_MS 30000
 #define LIMIT_DEFAULT_RUNNING 1024
+/* --max-running: a thread each; more than a machine's usual thread limit helps nobody. */
+#define LIMIT_MAX_RUNNING 16384
 #define LIMIT_DEFAULT_SANDBOXES 1000
+/* --max-sandboxes: a socket each, below the usual hard descriptor limit of 1048576. */
+#define LIMIT_MAX_SANDBOXES 100000
+/* --max-creating: more at once only makes each of them slower. */
+#define LIMIT_MAX_CREATING 1024
+/* Sandboxes being made at once per processor, where making one is work for this machine. */
+#define LIMIT_CREATING_PER_CORE 2
+/* Descriptors: for the server itself, per running command (pipes, exec socket, cancel flag,
+ * with room for passing them on), per sandbox (socket, death, a share of drained pipes). */
+#define LIMIT_DESCRIPTORS_RESERVED 64
+#define LIMIT_DESCRIPTORS_PER_CALL 10
+#define LIMIT_DESCRIPTORS_PER_SANDBOX 4
 /* Modern handles of one stdio process. */
 #define LIMIT_STDIO_HANDLES 64
 #define LIMIT_CREATE_MS 30000
@@ -92,6 +108,9 @@
 /* --- native ------------------------------------------------------------- */
 
 #define LIMIT_DEFAULT_DISK_BYTES (512 * MIB)
+/* --disk: below 1 MiB a sandbox's own directories do not fit; above, it is a typing error. */
+#define LIMIT_MIN_DISK_BYTES (1 * MIB)
+#define LIMIT_MAX_DISK_BYTES (1024 * 1024 * MIB)
 /* Files, directories and links on a sandbox's tmpfs: one per 4 KiB block. */
 #define LIMIT_DISK_BYTES_PER_INODE 4096
 #define LIMIT_NOFILE_SOFT 1024

@@ -7,7 +7,7 @@
  * of its sandbox wherever it can be; it then reaps in one place, exits on
  * SIGTERM and on end-of-file of its socket, and may freeze everything with
  * kill(-1, SIGSTOP). Where it is not PID 1 (the fake backend) it must never
- * signal -1: it stops and kills by walking the tree below its supervisor.
+ * signal -1: it kills by walking the tree below the command's supervisor.
  *
  * Every command runs below a supervisor of its own (PR_SET_CHILD_SUBREAPER),
  * forked in advance and waiting for an EXEC: the spare.
@@ -34,6 +34,8 @@ struct guest_config {
 	 * everything frozen. NULL: no second net. */
 	bool (*is_tagged)(void *context, pid_t supervisor, pid_t pid);
 	void *context;
+	/* Soft RLIMIT_NOFILE of commands, at most the hard one; 0: as the guest's own. */
+	unsigned long nofile_soft;
 };
 
 /* Announces itself with READY, serves until SIGTERM, end-of-file or SHUTDOWN, and exits. */

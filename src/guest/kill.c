@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+#include "guest/kill.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "guest/tree.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Looking for stopped processes before the freeze must not give a fork bomb time. */
+#define STOPPED_MAX 1024u
+#define STOPPED_LOOK_MS 5
+/* Rounds of a walk, a millisecond apart: the server loses patience after 250 ms. */
+#define ROUNDS_MAX 100
+
+static struct tree tree;
+
+static pid_t stopped[STOPPED_MAX];
+static size_t stopped_count;
+
+/* Notes who is stopped already, to leave them so. In a crowd this gives up early: then some
+ * stopped process goes on too soon, a smaller evil than a bomb that goes on. */
+static void note_stopped(int proc_fd)
+{
+	stopped_count = 0;
+	if (tree_scan(&tree, proc_fd, clock_now_ms() + STOPPED_LOOK_MS) < 0)
+		return;
+	for (size_t i = 0; i < tree.count && stopped_count < STOPPED_MAX; i++) {
+		if (tree.processes[i].state == 'T' || tree.processes[i].state == 't')
+			stopped[stopped_count++] = tree.processes[i].pid;
+	}
+}
+
+static bool was_stopped(pid_t pid)
+{
+	for (size_t i = 0; i < stopped_count; i++) {
+		if (stopped[i] == pid)
+			return true;
+	}
+	return false;
+}
+
+static bool is_spared(const struct kill_scope *scope, pid_t pid)
+{
+	for (size_t i = 0; i < scope->spared_count; i++) {
+		if (scope->spared[i] == pid)
+			return true;
+	}
+	return pid == scope->root || pid == getpid();
+}
+
+static void mark(const struct kill_scope *scope)
+{
+	for (size_t i = 0; i < scope->spared_count; i++)
+		tree_set(&tree, scope->spared[i], TREE_KEEP, TREE_KEEP);
+	tree_set(&tree, scope->root, TREE_KEEP, TREE_KILL);
+	tree_spread(&tree);
+}
+
+static bool is_in_scope(const struct kill_scope *scope, const struct tree_process *process)
+{
+	if (!tree_is_alive(process))
+		return false;
+	if (process->mark == TREE_KILL)
+		return true;
+	return scope->is_tagged && scope->tagged > 0 && !is_spared(scope, process->pid) &&
+	       scope->is_tagged(scope->context, scope->tagged, process->pid);
+}
+
+/* Lets everyone go on who was running. Those who were killed do not notice. */
+static void thaw(const struct kill_scope *scope)
+{
+	if (stopped_count == 0) {
+		(void)kill(-1, SIGCONT);
+		return;
+	}
+	for (size_t i = 0; i < tree.count; i++) {
+		pid_t pid = tree.processes[i].pid;
+
+		/* A supervisor that its payload stopped must go on: it has work to do. */
+		if (pid != getpid() && (is_spared(scope, pid) || !was_stopped(pid)))
+			(void)kill(pid, SIGCONT);
+	}
+}
+
+/* Nobody but PID 1 moves between the two signals to -1, so no pid changes its meaning. */
+static int kill_frozen(const struct kill_scope *scope, int proc_fd)
+{
+	int result;
+
+	note_stopped(proc_fd);
+	(void)kill(-1, SIGSTOP);
+	result = tree_scan(&tree, proc_fd, CLOCK_NEVER);
+	if (result == 0)
+		mark(scope);
+	for (size_t i = 0; result == 0 && i < tree.count; i++) {
+		if (is_in_scope(scope, &tree.processes[i]))
+			(void)kill(tree.processes[i].pid, SIGKILL);
+	}
+	if (result < 0)
+		(void)kill(-1, SIGCONT);
+	else
+		thaw(scope);
+	return result;
+}
+
+/* Signals the very process that was seen, never one that got its pid since. */
+static void kill_exactly(const struct tree_process *seen, int proc_fd)
+{
+	CLEANUP(cleanup_fd) int fd = (int)syscall(SYS_pidfd_open, seen->pid, 0);
+	struct tree_process now;
+
+	if (fd < 0 || tree_read_process(&now, proc_fd, seen->pid) < 0 || now.start != seen->start)
+		return;
+	(void)syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0);
+}
+
+/* Returns how many were still alive when this round looked, or -1. */
+static int kill_round(const struct kill_scope *scope, int proc_fd)
+{
+	int alive = 0;
+
+	if (tree_scan(&tree, proc_fd, CLOCK_NEVER) < 0)
+		return -1;
+	mark(scope);
+	for (size_t i = 0; i < tree.count; i++) {
+		const struct tree_process *process = &tree.processes[i];
+
+		if (process->mark != TREE_KILL || !tree_is_alive(process))
+			continue;
+		alive++;
+		kill_exactly(process, proc_fd);
+	}
+	return alive;
+}
+
+static int kill_walking(const struct kill_scope *scope, int proc_fd)
+{
+	for (int round = 0; round < ROUNDS_MAX; round++) {
+		int alive = kill_round(scope, proc_fd);
+
+		if (alive <= 0)
+			return alive;
+		(void)poll(NULL, 0, 1);
+	}
+	return -1;
+}
+
+int kill_scope(const struct kill_scope *scope, int proc_fd)
+{
+	return getpid() == 1 ? kill_frozen(scope, proc_fd) : kill_walking(scope, proc_fd);
+}
