@@ -19,7 +19,8 @@
 struct channel;
 
 struct channel_callbacks {
-	/* One JSON message without a line break. Takes `message` (free()). */
+	/* One JSON message without a line break. Takes `message` (free()); the NUL behind it may
+	 * be overwritten. None of these may call back into the channel, but for on_drained. */
 	void (*send)(void *context, char *message, size_t bytes);
 	/* A message given to channel_receive no longer takes memory: the counterpart for
 	 * whoever bounds the queue. */

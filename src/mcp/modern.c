@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+#include "mcp/state.h"
+
+#include "base/escape.h"
+#include "base/limits.h"
+
+#include <string.h>
+
+/* MCP 2026-07-28: no handshake; every request says in params._meta what it is. */
+
+#define QUOTED_BYTES 100 /* of a version that we do not know */
+
+static void discover(struct request *request, const struct incoming_item *item)
+{
+	struct buf message = BUF_INIT(LIMIT_REPLY_BYTES);
+
+	(void)item;
+	result_open(&message, &request->frame);
+	(void)buf_printf(&message,
+			 "\"supportedVersions\":[\"%s\"],\"capabilities\":{\"tools\":{}},"
+			 "\"ttlMs\":%d,\"cacheScope\":\"public\"",
+			 mcp_version_name(MCP_2026_07_28), MCP_CACHE_MS);
+	result_close(&message, &request->frame);
+	request_answer(request, &message);
+	buf_finish(&message);
+}
+
+/* Our lists never change, so a subscription is acknowledged, and then only held. */
+static void listen(struct request *request, const struct incoming_item *item)
+{
+	struct channel *channel = request->channel;
+	struct buf message = BUF_INIT(LIMIT_REPLY_BYTES);
+
+	(void)item;
+	if (channel->subscription_count >= LIMIT_LISTEN_STREAMS) {
+		request_fail(request, JSONRPC_INVALID_REQUEST,
+			     "Too many subscriptions are open; cancel one.", NULL);
+		return;
+	}
+	request->is_subscription = true;
+	channel->subscription_count++;
+	(void)buf_printf(&message,
+			 "{\"jsonrpc\":\"2.0\","
+			 "\"method\":\"notifications/subscriptions/acknowledged\","
+			 "\"params\":{\"_meta\":{\"%s\":%s},\"notifications\":{}}}",
+			 MCP_META_SUBSCRIPTION, request->id);
+	channel_send(channel, &message);
+	buf_finish(&message);
+}
+
+void modern_end_subscription(struct request *request)
+{
+	struct buf message = BUF_INIT(LIMIT_REPLY_BYTES);
+
+	jsonrpc_result_open(&message, request->id);
+	(void)buf_printf(&message, "\"resultType\":\"complete\",\"_meta\":{\"%s\":%s,\"%s\":",
+			 MCP_META_SUBSCRIPTION, request->id, MCP_META_SERVER_INFO);
+	result_append_server_info(&message);
+	(void)buf_append_byte(&message, '}');
+	jsonrpc_result_close(&message);
+	request_answer(request, &message);
+	buf_finish(&message);
+}
+
+static void fail_version(struct request *request, const char *wanted)
+{
+	struct buf data = BUF_INIT(4096);
+
+	(void)buf_printf(&data, "{\"supported\":[\"%s\"],\"requested\":\"",
+			 mcp_version_name(MCP_2026_07_28));
+	(void)escape_append(&data, wanted, strlen(wanted), QUOTED_BYTES, ESCAPE_JSON);
+	(void)buf_append_string(&data, "\"}");
+	(void)buf_append_byte(&data, '\0');
+	request_fail(request, JSONRPC_UNSUPPORTED_VERSION, "Unsupported protocol version.",
+		     data.data);
+	buf_finish(&data);
+}
+
+static const struct method methods[] = {
+	{ "server/discover", discover },
+	{ "tools/list", tools_list },
+	{ "tools/call", tools_call },
+	{ "subscriptions/listen", listen },
+};
+
+void modern_handle(struct request *request, const struct incoming_item *item)
+{
+	const json_t *meta = json_object_get(item->message->params, "_meta");
+	const char *version = json_string_value(json_object_get(meta, MCP_META_VERSION));
+
+	if (!version)
+		request_fail(request, JSONRPC_INVALID_PARAMS,
+			     "params._meta needs \"" MCP_META_VERSION "\", a string.", NULL);
+	else if (!json_is_object(json_object_get(meta, MCP_META_CAPABILITIES)))
+		request_fail(request, JSONRPC_INVALID_PARAMS,
+			     "params._meta needs \"" MCP_META_CAPABILITIES "\", an object.", NULL);
+	else if (strcmp(version, mcp_version_name(MCP_2026_07_28)) != 0)
+		fail_version(request, version);
+	else
+		method_handle(methods, ARRAY_LENGTH(methods), request, item);
+}
