@@ -1,0 +1,216 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Kills the server with SIGKILL at random moments, and looks for what it left; prints TAP.
+
+usage: tests/chaos/run.py PROGRAM RUNS [--seed N] [OPTION...]   (options go to the server)
+
+Each run is a fresh server that is killed while it does one of the things below. Within
+two seconds there must be no process, namespace, mount, control group or file of it.
+Processes are found by descent: this program adopts what the server leaves behind.
+"""
+
+import argparse
+import os
+import pathlib
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools"))
+
+import traces
+from mcp_client import Client, Wrong
+
+GONE_WITHIN_S = 2.0
+POLL_S = 0.005
+OWN_MOUNTS = "CHAOS_HAS_OWN_MOUNTS"
+
+# A tree that does not want to die: another session, signals ignored, a stopped one.
+STUBBORN = ("trap '' TERM HUP; (setsid sh -c 'trap \"\" TERM; sleep 1000 & wait' &) ; "
+            "sleep 1000 & kill -STOP $!; sleep 1000")
+
+
+# --- what the server does when it is killed ----------------------------------
+
+
+def creating(client):
+    client.start_call(command="true")
+
+
+def executing(client):
+    client.call(command="true")
+    for _ in range(3):
+        client.start_call(command=STUBBORN)
+    client.start_call(command="for i in 1 2 3 4 5 6 7 8 9; do seq 10000; done")
+
+
+def killing(client):
+    client.call(command="true")
+    call = client.start_call(command=STUBBORN)
+    time.sleep(0.02)  # so that the tree stands; when it does not, that is a moment too
+    client.notify("notifications/cancelled", requestId=call, reason="chaos")
+
+
+def destroying(client):
+    client.call(command="sleep 1000 > /dev/null 2>&1 &")
+    client.server.send_signal(signal.SIGTERM)
+
+
+def resting(client):
+    client.call(command="mkdir -p deep/er; (setsid sleep 1000 &); sleep 1000 &")
+
+
+PHASES = {
+    # name: (what it does, the longest delay before the kill in seconds)
+    "create": (creating, 0.030),
+    "exec": (executing, 0.030),
+    "kill": (killing, 0.040),
+    "destroy": (destroying, 0.030),
+    "rest": (resting, 0.010),
+}
+
+
+# --- one run ------------------------------------------------------------------
+
+
+def reap():
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
+
+
+class Machine:
+    """What must be the same before and after a run."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.own_namespaces = traces.namespaces(os.getpid())
+        self.mounts = set(traces.read("/proc/self/mounts").splitlines())
+        self.named = traces.our_control_groups() | traces.our_files()
+
+    def files(self):
+        return {os.path.join(at, name) for at, folders, files in os.walk(self.folder)
+                for name in folders + files}
+
+    def remains(self, namespaces, files):
+        """Sentences about what is left of a server; cheapest first."""
+        reap()
+        left = ["process %d %s" % (pid, traces.read("/proc/%d/cmdline" % pid).replace("\0", " "))
+                for pid in traces.descendants(os.getpid())]
+        if left:
+            return left
+        left += sorted(traces.holders(namespaces))
+        left += sorted(set(traces.read("/proc/self/mounts").splitlines()) - self.mounts)
+        left += sorted((traces.our_control_groups() | traces.our_files()) - self.named)
+        left += sorted(self.files() - files)
+        return left
+
+    def wait_until_clean(self, namespaces, files):
+        """(seconds that it took, what is left after GONE_WITHIN_S)"""
+        started = time.monotonic()
+        while True:
+            left = self.remains(namespaces, files)
+            seconds = time.monotonic() - started
+            if not left or seconds > GONE_WITHIN_S:
+                return seconds, left
+            time.sleep(POLL_S)
+
+
+def start(argv, folder):
+    environment = {"PATH": os.environ["PATH"], "HOME": folder, "TMPDIR": folder,
+                   "XDG_RUNTIME_DIR": folder, "XDG_STATE_HOME": folder, "XDG_CACHE_HOME": folder}
+    client = Client(argv, env=environment, stderr=subprocess.DEVNULL)
+    client.initialize()
+    return client
+
+
+def one_run(argv, machine, phase, delay_s, files):
+    act, _ = PHASES[phase]
+    client = start(argv, machine.folder)
+    try:
+        act(client)
+        time.sleep(delay_s)
+        namespaces = set()
+        for pid in traces.descendants(os.getpid()):
+            namespaces |= traces.namespaces(pid)
+    finally:
+        client.kill()
+    return machine.wait_until_clean(namespaces - machine.own_namespaces, files)
+
+
+def finish_leftovers():
+    """So that one bad run does not spoil the next."""
+    for pid in traces.descendants(os.getpid()):
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    reap()
+
+
+def report(number, phase, runs, slowest_s, complaints):
+    print("%s %d - %d kills during %s leave nothing (slowest: %d ms)" % (
+        "not ok" if complaints else "ok", number, runs, phase, slowest_s * 1000))
+    for complaint in complaints[:20]:
+        print("# " + complaint)
+    sys.stdout.flush()
+
+
+def chaos(argv, runs, dice, folder):
+    machine = Machine(folder)
+    # What one server keeps on purpose between two lives (a key, a cache) is no trace.
+    client = start(argv, folder)
+    client.call(command="true")
+    if client.finish() != 0:
+        raise Wrong("the server does not end well when nobody kills it")
+    files = machine.files()
+    bad = 0
+    for number, (phase, (_, longest_s)) in enumerate(PHASES.items(), 1):
+        complaints, slowest_s = [], 0.0
+        share = [run for run in range(runs) if run % len(PHASES) == number - 1]
+        for run in share:
+            delay_s = dice.uniform(0, longest_s)
+            seconds, left = one_run(argv, machine, phase, delay_s, files)
+            slowest_s = max(slowest_s, seconds)
+            complaints += ["run %d, killed after %.1f ms: %s" % (run, delay_s * 1000, what)
+                           for what in left]
+            if left:
+                finish_leftovers()
+        report(number, phase, len(share), slowest_s, complaints)
+        bad += bool(complaints)
+    print("1..%d" % len(PHASES))
+    return 1 if bad else 0
+
+
+def main():
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("program")
+    parser.add_argument("runs", type=int)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
+    arguments, options = parser.parse_known_args()
+    # In a mount namespace of its own, root sees only the mounts of its own server.
+    if os.getuid() == 0 and OWN_MOUNTS not in os.environ:
+        os.environ[OWN_MOUNTS] = "1"
+        os.execvp("unshare", ["unshare", "--mount", "--propagation", "private",
+                              sys.executable] + sys.argv)
+    traces.become_subreaper()
+    print("# seed %d" % arguments.seed, flush=True)
+    folder = tempfile.mkdtemp(prefix="chaos-")
+    try:
+        return chaos([os.path.abspath(arguments.program)] + options, arguments.runs,
+                     random.Random(arguments.seed), folder)
+    except Wrong as why:
+        print("not ok 1 - the session can be held: %s" % why)
+        return 1
+    finally:
+        finish_leftovers()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+sys.exit(main())
