@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+#include "zygote/confine.h"
+
+#include "base/attr.h"
+#include "base/cleanup.h"
+#include "zygote/seccomp.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/landlock.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define BIT(number) (1ULL << (number))
+
+/* What Docker gives by default, less MKNOD, NET_RAW and AUDIT_WRITE, which nothing needs. All
+ * count only within the sandbox's own namespaces. */
+#define COMMAND_CAPABILITIES                                                                       \
+	(BIT(CAP_CHOWN) | BIT(CAP_DAC_OVERRIDE) | BIT(CAP_FSETID) | BIT(CAP_FOWNER) |              \
+	 BIT(CAP_SETGID) | BIT(CAP_SETUID) | BIT(CAP_SETFCAP) | BIT(CAP_SETPCAP) |                 \
+	 BIT(CAP_NET_BIND_SERVICE) | BIT(CAP_SYS_CHROOT) | BIT(CAP_KILL))
+/* SYS_ADMIN makes the UTS namespaces that tag commands, SYS_PTRACE reads the tags. */
+#define GUEST_CAPABILITIES (COMMAND_CAPABILITIES | BIT(CAP_SYS_ADMIN) | BIT(CAP_SYS_PTRACE))
+
+/* --- limits ---------------------------------------------------------------- */
+
+static int set_limit(int resource, rlim_t soft, rlim_t hard, const char *name, struct error *err)
+{
+	struct rlimit now;
+	struct rlimit wanted;
+
+	if (getrlimit(resource, &now) < 0)
+		return error_set_errno(err, "reading the limit %s", name);
+	/* Never raised: that would take a privilege that a sandbox has not. */
+	wanted.rlim_max = hard < now.rlim_max ? hard : now.rlim_max;
+	wanted.rlim_cur = soft < wanted.rlim_max ? soft : wanted.rlim_max;
+	if (setrlimit(resource, &wanted) < 0)
+		return error_set_errno(err, "setting the limit %s", name);
+	return 0;
+}
+
+/* Sandboxes go first when the machine runs out of memory: 500 above their server. */
+static int volunteer_for_oom(struct error *err)
+{
+	CLEANUP(cleanup_fd) int fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
+	char text[16] = "";
+	int value = 0;
+
+	if (fd < 0)
+		return error_set_errno(err, "opening oom_score_adj");
+	if (read(fd, text, sizeof(text) - 1) > 0)
+		value = (int)strtol(text, NULL, 10);
+	value = value > 500 ? 1000 : value + 500;
+	(void)snprintf(text, sizeof(text), "%d", value);
+	if (pwrite(fd, text, strlen(text), 0) < 0)
+		return error_set_errno(err, "raising oom_score_adj to %d", value);
+	return 0;
+}
+
+int confine_limits(unsigned long nofile_hard, struct error *err)
+{
+	/* Core dumps: 1 and not 0, because for a core_pattern that starts a program of the host
+	 * ("|...") the kernel ignores 0 and only 1 stops it. */
+	if (set_limit(RLIMIT_CORE, 1, 1, "core size", err) < 0 ||
+	    set_limit(RLIMIT_NOFILE, nofile_hard, nofile_hard, "open files", err) < 0 ||
+	    set_limit(RLIMIT_MEMLOCK, 8 << 20, 8 << 20, "locked memory", err) < 0 ||
+	    set_limit(RLIMIT_MSGQUEUE, 819200, 819200, "message queues", err) < 0)
+		return -1;
+	return volunteer_for_oom(err);
+}
+
+/* --- capabilities ------------------------------------------------------------ */
+
+static int keep_capabilities(unsigned long long kept, struct error *err)
+{
+	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct data[2] = {
+		{ .effective = (unsigned)kept, .permitted = (unsigned)kept },
+		{ .effective = (unsigned)(kept >> 32), .permitted = (unsigned)(kept >> 32) },
+	};
+
+	/* The bounding set first: dropping from it takes a capability that goes next. A kernel may
+	 * know more of them than these headers. */
+	for (unsigned long number = 0; number < 64; number++) {
+		if (kept & BIT(number))
+			continue;
+		if (prctl(PR_CAPBSET_DROP, number, 0, 0, 0) < 0) {
+			if (errno == EINVAL)
+				break;
+			return error_set_errno(err, "dropping capability %lu", number);
+		}
+	}
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
+		return error_set_errno(err, "clearing the ambient capabilities");
+	if (syscall(SYS_capset, &header, data) < 0)
+		return error_set_errno(err, "setting the capabilities");
+	return 0;
+}
+
+/* --- Landlock ------------------------------------------------------------------ */
+
+/* How many file access rights each version of the interface knows, from 1. */
+static const unsigned landlock_rights[] = { 13, 14, 15, 15, 16 };
+
+/*
+ * Everything is allowed below "/", so nothing changes for a command but this: no
+ * mounts, and no file that is not below "/" (a leaked directory of elsewhere). All
+ * rights must be handled and allowed: without REFER every rename between
+ * directories fails, and dpkg with it. Absent on older kernels: a second wall.
+ */
+static int wall_off_files(struct error *err)
+{
+	long version =
+		syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+	struct landlock_ruleset_attr ruleset = { 0 };
+	struct landlock_path_beneath_attr beneath = { 0 };
+	CLEANUP(cleanup_fd) int ruleset_fd = -1;
+	CLEANUP(cleanup_fd) int root_fd = -1;
+
+	if (version < 1)
+		return 0;
+	if ((size_t)version > ARRAY_LENGTH(landlock_rights))
+		version = (long)ARRAY_LENGTH(landlock_rights);
+	ruleset.handled_access_fs = BIT(landlock_rights[version - 1]) - 1;
+	/* The first version of the structure, which every kernel takes. */
+	ruleset_fd = (int)syscall(SYS_landlock_create_ruleset, &ruleset,
+				  sizeof(ruleset.handled_access_fs), 0);
+	root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (ruleset_fd < 0 || root_fd < 0)
+		return error_set_errno(err, "making a Landlock rule set");
+	beneath.allowed_access = ruleset.handled_access_fs;
+	beneath.parent_fd = root_fd;
+	if (syscall(SYS_landlock_add_rule, ruleset_fd, LANDLOCK_RULE_PATH_BENEATH, &beneath, 0) < 0)
+		return error_set_errno(err, "filling the Landlock rule set");
+	if (syscall(SYS_landlock_restrict_self, ruleset_fd, 0) < 0)
+		return error_set_errno(err, "entering the Landlock rule set");
+	return 0;
+}
+
+/* --- guest and spare ------------------------------------------------------------- */
+
+int confine_guest(struct error *err)
+{
+	if (keep_capabilities(GUEST_CAPABILITIES, err) < 0)
+		return -1;
+	/* Set-user-id programs gain nothing, and filters need it. */
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return error_set_errno(err, "setting no_new_privs");
+	if (wall_off_files(err) < 0)
+		return -1;
+	/* Last: the filter refuses what the steps above do. */
+	return seccomp_load(SECCOMP_FILTER_GUEST, err);
+}
+
+/* By pid modulo this; a sandbox runs at most 256 commands at once. */
+#define TAG_SLOTS 1024u
+
+struct confine_tags {
+	struct {
+		pid_t pid;
+		dev_t device;
+		ino_t inode;
+	} slots[TAG_SLOTS];
+};
+
+struct confine_tags *confine_tags_create(struct error *err)
+{
+	void *memory = mmap(NULL, sizeof(struct confine_tags), PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (memory == MAP_FAILED) {
+		(void)error_set_errno(err, "making room for the tags of commands");
+		return NULL;
+	}
+	return memory;
+}
+
+int confine_spare(void *context, struct error *err)
+{
+	struct confine_tags *tags = context;
+	size_t slot = (size_t)getpid() % TAG_SLOTS;
+	struct stat tag;
+
+	if (unshare(CLONE_NEWUTS) < 0 || stat("/proc/self/ns/uts", &tag) < 0)
+		return error_set_errno(err, "tagging the command");
+	tags->slots[slot].device = tag.st_dev;
+	tags->slots[slot].inode = tag.st_ino;
+	tags->slots[slot].pid = getpid();
+	if (keep_capabilities(COMMAND_CAPABILITIES, err) < 0)
+		return -1;
+	return seccomp_load(SECCOMP_FILTER_COMMAND, err);
+}
+
+bool confine_is_tagged(void *context, pid_t supervisor, pid_t pid)
+{
+	const struct confine_tags *tags = context;
+	size_t slot = (size_t)supervisor % TAG_SLOTS;
+	char path[64];
+	struct stat tag;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/ns/uts", (int)pid);
+	if (stat(path, &tag) < 0)
+		/* Gone, or it runs a program that the guest may not read, which hides its tag. In
+		 * doubt it is the command's: nothing may outlive its kill. */
+		return errno != ENOENT && errno != ESRCH;
+	return tags->slots[slot].pid == supervisor && tags->slots[slot].device == tag.st_dev &&
+	       tags->slots[slot].inode == tag.st_ino;
+}

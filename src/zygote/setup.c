@@ -1,0 +1,477 @@
+/* SPDX-License-Identifier: MIT */
+#include "zygote/setup.h"
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "guest/guest.h"
+#include "zygote/confine.h"
+#include "zygote/mount_api.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <net/if.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+/* Places in the zygote's own root, which every child has a private copy of. */
+#define NEW_ROOT "/root"
+#define STORAGE "/sandbox"
+
+const struct setup_node setup_nodes[SETUP_NODES] = {
+	{ "null", 1, 3 },   { "zero", 1, 5 },	 { "full", 1, 7 },
+	{ "random", 1, 8 }, { "urandom", 1, 9 }, { "tty", 5, 0 },
+};
+
+/* --- ids ----------------------------------------------------------------- */
+
+static int take_ids(struct setup *setup, struct error *err)
+{
+	struct setup_mapped mapped;
+	int fds[3];
+	unsigned next = 0;
+	int got = zygote_receive(setup->zygote_fd, &mapped, sizeof(mapped), fds, 3, err);
+
+	if (got < 0)
+		return -1;
+	if (got == 0)
+		return error_set(err, ERROR_UNAVAILABLE, "the zygote could not map the ids");
+	setup->made_fd = mapped.has_made ? fds[next++] : -1;
+	setup->source_fd = mapped.has_source ? fds[next++] : -1;
+	setup->dev_fd = mapped.has_dev ? fds[next++] : -1;
+	/* A single mapped id cannot change its groups: the kernel forbids it for that map. */
+	if (setup->request->id_count > 1 && setgroups(0, NULL) < 0)
+		return error_set_errno(err, "dropping the groups");
+	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+		return error_set_errno(err, "becoming root of the sandbox");
+	/* After the last change of ids, which clears it. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		return error_set_errno(err, "tying the sandbox to the zygote");
+	/* A change of ids also makes /proc/self root's of the host; needed until it is sealed. */
+	if (prctl(PR_SET_DUMPABLE, 1) < 0)
+		return error_set_errno(err, "opening up the process for its own set-up");
+	return 0;
+}
+
+static int take_name(struct setup *setup, struct error *err)
+{
+	(void)setup;
+	if (sethostname("sandbox", strlen("sandbox")) < 0)
+		return error_set_errno(err, "setting the host name");
+	return 0;
+}
+
+/* --- files --------------------------------------------------------------- */
+
+static int make_directory(const char *path, mode_t mode, struct error *err)
+{
+	if (mkdir(path, mode) < 0)
+		return error_set_errno(err, "making %s", path);
+	return 0;
+}
+
+/* One size-limited file system holds everything that the sandbox writes: the upper layers and
+ * /dev/shm, so that one number bounds them all. */
+static int mount_storage(struct setup *setup, struct error *err)
+{
+	char options[128];
+	char path[64];
+
+	(void)snprintf(options, sizeof(options), "size=%llu,nr_inodes=%llu,mode=0755",
+		       (unsigned long long)setup->request->disk_bytes,
+		       (unsigned long long)setup->request->disk_inodes);
+	if (mount("sandbox", STORAGE, "tmpfs", MS_NOSUID | MS_NODEV, options) < 0)
+		return error_set_errno(err, "mounting the sandbox's storage (%s)", options);
+	for (unsigned i = 0; i < setup->template->overlay_count; i++) {
+		(void)snprintf(path, sizeof(path), STORAGE "/%u", i);
+		if (make_directory(path, 0755, err) < 0)
+			return -1;
+		(void)snprintf(path, sizeof(path), STORAGE "/%u/upper", i);
+		if (make_directory(path, 0755, err) < 0)
+			return -1;
+		(void)snprintf(path, sizeof(path), STORAGE "/%u/work", i);
+		if (make_directory(path, 0755, err) < 0)
+			return -1;
+	}
+	return make_directory(STORAGE "/shm", 01777, err);
+}
+
+/* An overlay takes a layer with mapped owners only from its own mount namespace: attach them
+ * over the plain ones. */
+static int attach_layers(struct setup *setup, struct error *err)
+{
+	char path[TEMPLATE_PATH_BYTES];
+
+	if (setup->made_fd >= 0) {
+		(void)snprintf(path, sizeof(path), "/images/%u", setup->request->image);
+		if (mount_attach(setup->made_fd, path) < 0)
+			return error_set_errno(err, "attaching the image's layers");
+	}
+	if (setup->source_fd >= 0) {
+		template_source_path(path, setup->request->image, 0);
+		if (mount_attach(setup->source_fd, path) < 0)
+			return error_set_errno(err, "attaching the image");
+	}
+	return 0;
+}
+
+/* Where overlay `index` is mounted: opened without following any link that the image holds. */
+static int open_mount_point(const char *path, struct error *err)
+{
+	CLEANUP(cleanup_fd) int root = open(NEW_ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int fd;
+
+	if (root < 0)
+		return error_set_errno(err, "opening the new root");
+	fd = open_beneath(root, path, O_PATH | O_DIRECTORY, 0);
+	if (fd < 0)
+		return error_set_errno(err, "opening the mount point /%s in the image", path);
+	return fd;
+}
+
+static int mount_overlay(const struct setup *setup, unsigned index, struct error *err)
+{
+	const struct template_overlay *overlay = &setup->template->overlays[index];
+	unsigned id = setup->request->image;
+	char made[TEMPLATE_PATH_BYTES], hidden[TEMPLATE_PATH_BYTES], source[TEMPLATE_PATH_BYTES];
+	char options[6 * TEMPLATE_PATH_BYTES];
+	char target[64] = NEW_ROOT;
+	CLEANUP(cleanup_fd) int target_fd = -1;
+
+	template_layer_path(made, id, index, "made");
+	template_layer_path(hidden, id, index, "hidden");
+	template_source_path(source, id, index);
+	(void)snprintf(options, sizeof(options),
+		       "lowerdir=%s%s%s%s%s,upperdir=" STORAGE "/%u/upper,workdir=" STORAGE
+		       "/%u/work,userxattr",
+		       made, overlay->has_hidden ? ":" : "", overlay->has_hidden ? hidden : "",
+		       overlay->has_source ? ":" : "", overlay->has_source ? source : "", index,
+		       index);
+	if (index > 0) {
+		target_fd = open_mount_point(overlay->path, err);
+		if (target_fd < 0)
+			return -1;
+		(void)snprintf(target, sizeof(target), "/proc/self/fd/%d", target_fd);
+	}
+	if (mount("overlay", target, "overlay", MS_NOSUID | MS_NODEV, options) < 0)
+		return error_set_errno(err, "mounting the overlay for /%s (%s)", overlay->path,
+				       options);
+	return 0;
+}
+
+static int mount_overlays(struct setup *setup, struct error *err)
+{
+	for (unsigned i = 0; i < setup->template->overlay_count; i++) {
+		if (mount_overlay(setup, i, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* --- /proc ---------------------------------------------------------------- */
+
+static int mount_proc(struct setup *setup, struct error *err)
+{
+	(void)setup;
+	if (mount("proc", NEW_ROOT "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+		return error_set_errno(err, "mounting /proc");
+	return 0;
+}
+
+enum need { REQUIRED, WHERE_KNOWN };
+
+/* Kernel settings of the sandbox's own namespaces. */
+static const struct {
+	const char *path;
+	const char *value;
+	enum need need;
+} settings[] = {
+	/* No further namespaces, even if a filter were passed by; host names alone tag commands. */
+	{ "user/max_user_namespaces", "0", REQUIRED },
+	{ "user/max_mnt_namespaces", "0", REQUIRED },
+	{ "user/max_pid_namespaces", "0", REQUIRED },
+	{ "user/max_net_namespaces", "0", REQUIRED },
+	{ "user/max_ipc_namespaces", "0", REQUIRED },
+	{ "user/max_cgroup_namespaces", "0", REQUIRED },
+	{ "user/max_time_namespaces", "0", WHERE_KNOWN },
+	{ "user/max_uts_namespaces", "1024", REQUIRED },
+	/* Counted by host user as well: one sandbox must not use up everybody's. */
+	{ "user/max_inotify_instances", "8", REQUIRED },
+	{ "user/max_inotify_watches", "8192", REQUIRED },
+	/* Any user of the sandbox may serve port 80: the network is its own. */
+	{ "net/ipv4/ip_unprivileged_port_start", "0", REQUIRED },
+};
+
+static int write_setting(int sys_fd, const char *path, const char *value, enum need need,
+			 struct error *err)
+{
+	CLEANUP(cleanup_fd) int fd = open_beneath(sys_fd, path, O_WRONLY, 0);
+
+	if (fd < 0 && errno == ENOENT && need == WHERE_KNOWN)
+		return 0;
+	if (fd < 0)
+		return error_set_errno(err, "opening the kernel setting %s", path);
+	if (write(fd, value, strlen(value)) < 0)
+		return error_set_errno(err, "setting %s to %s", path, value);
+	return 0;
+}
+
+static int apply_settings(struct setup *setup, struct error *err)
+{
+	CLEANUP(cleanup_fd)
+	int sys_fd = open(NEW_ROOT "/proc/sys", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct statfs fs;
+
+	(void)setup;
+	/* Writes go to the kernel's own /proc, never to something that looks like it. */
+	if (sys_fd < 0 || fstatfs(sys_fd, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC)
+		return error_set_errno(err, "opening /proc/sys");
+	for (size_t i = 0; i < ARRAY_LENGTH(settings); i++) {
+		if (write_setting(sys_fd, settings[i].path, settings[i].value, settings[i].need,
+				  err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Shows of the host's kernel what a sandbox has no business with. Files become empty (the
+ * zygote's own null device), directories an empty one. What this kernel lacks is passed over. */
+static const char *const masked_files[] = {
+	"cmdline",     "config.gz", "interrupts",    "kallsyms",   "kcore",	  "keys",
+	"key-users",   "kmsg",	    "kpagecount",    "kpageflags", "kpagecgroup", "latency_stats",
+	"sched_debug", "slabinfo",  "sysrq-trigger", "timer_list", "timer_stats", "vmallocinfo",
+};
+static const char *const masked_directories[] = { "acpi", "asound", "scsi" };
+static const char *const read_only_directories[] = { "bus", "fs", "irq", "sys" };
+
+static int bind_over(const char *source, const char *name, struct error *err)
+{
+	char target[128];
+
+	(void)snprintf(target, sizeof(target), NEW_ROOT "/proc/%s", name);
+	if (mount(source, target, NULL, MS_BIND, NULL) < 0 && errno != ENOENT)
+		return error_set_errno(err, "masking /proc/%s", name);
+	return 0;
+}
+
+static int mask_proc(struct setup *setup, struct error *err)
+{
+	(void)setup;
+	for (size_t i = 0; i < ARRAY_LENGTH(masked_files); i++) {
+		if (bind_over("/null", masked_files[i], err) < 0)
+			return -1;
+	}
+	for (size_t i = 0; i < ARRAY_LENGTH(masked_directories); i++) {
+		if (bind_over("/empty", masked_directories[i], err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int protect_proc(struct setup *setup, struct error *err)
+{
+	char target[128];
+
+	(void)setup;
+	for (size_t i = 0; i < ARRAY_LENGTH(read_only_directories); i++) {
+		(void)snprintf(target, sizeof(target), NEW_ROOT "/proc/%s",
+			       read_only_directories[i]);
+		if (mount(target, target, NULL, MS_BIND, NULL) < 0) {
+			if (errno == ENOENT)
+				continue;
+			return error_set_errno(err, "protecting /proc/%s",
+					       read_only_directories[i]);
+		}
+		if (mount(NULL, target, NULL,
+			  MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
+			  NULL) < 0)
+			return error_set_errno(err, "making /proc/%s read-only",
+					       read_only_directories[i]);
+	}
+	return 0;
+}
+
+/* An empty directory: a real one would show the host's hardware. */
+static int mount_sys(struct setup *setup, struct error *err)
+{
+	(void)setup;
+	if (mount("/empty", NEW_ROOT "/sys", NULL, MS_BIND, NULL) < 0)
+		return error_set_errno(err, "mounting an empty /sys");
+	return 0;
+}
+
+/* --- /dev ----------------------------------------------------------------- */
+
+static const struct {
+	const char *name;
+	const char *target;
+} dev_links[] = {
+	{ "fd", "/proc/self/fd" },	 { "stdin", "/proc/self/fd/0" },
+	{ "stdout", "/proc/self/fd/1" }, { "stderr", "/proc/self/fd/2" },
+	{ "ptmx", "pts/ptmx" },
+};
+static const char *const dev_directories[] = { "pts", "shm", "mqueue" };
+
+int setup_fill_dev(int dev_fd, struct error *err)
+{
+	for (size_t i = 0; i < ARRAY_LENGTH(dev_links); i++) {
+		if (symlinkat(dev_links[i].target, dev_fd, dev_links[i].name) < 0)
+			return error_set_errno(err, "making /dev/%s", dev_links[i].name);
+	}
+	for (size_t i = 0; i < ARRAY_LENGTH(dev_directories); i++) {
+		if (mkdirat(dev_fd, dev_directories[i], 0755) < 0)
+			return error_set_errno(err, "making /dev/%s", dev_directories[i]);
+	}
+	return 0;
+}
+
+static int mount_dev(struct setup *setup, struct error *err)
+{
+	if (setup->dev_fd >= 0) {
+		if (mount_attach(setup->dev_fd, NEW_ROOT "/dev") < 0)
+			return error_set_errno(err, "attaching /dev");
+	} else if (mount("/dev", NEW_ROOT "/dev", NULL, MS_BIND | MS_REC, NULL) < 0) {
+		return error_set_errno(err, "mounting /dev");
+	}
+	/* Without its own maximum one sandbox could take all terminals of the host. */
+	if (mount("devpts", NEW_ROOT "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC,
+		  "newinstance,ptmxmode=0666,mode=0620,max=32") < 0)
+		return error_set_errno(err, "mounting /dev/pts");
+	if (mount(STORAGE "/shm", NEW_ROOT "/dev/shm", NULL, MS_BIND, NULL) < 0)
+		return error_set_errno(err, "mounting /dev/shm");
+	if (mount("mqueue", NEW_ROOT "/dev/mqueue", "mqueue", MS_NOSUID | MS_NODEV | MS_NOEXEC,
+		  NULL) < 0)
+		return error_set_errno(err, "mounting /dev/mqueue");
+	return 0;
+}
+
+/* --- into it --------------------------------------------------------------- */
+
+/* Changes into the new root and lets go of everything else: afterwards no path of the zygote's
+ * root exists here, and the mount table names none of the host. */
+static int enter_root(struct setup *setup, struct error *err)
+{
+	(void)setup;
+	if (chdir(NEW_ROOT) < 0 || syscall(SYS_pivot_root, ".", ".") < 0)
+		return error_set_errno(err, "changing into the new root");
+	/* The old root now lies on top of the new one. */
+	if (umount2(".", MNT_DETACH) < 0)
+		return error_set_errno(err, "letting go of the old root");
+	if (chdir("/") < 0)
+		return error_set_errno(err, "entering the new root");
+	return 0;
+}
+
+static int raise_loopback(struct setup *setup, struct error *err)
+{
+	CLEANUP(cleanup_fd) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
+
+	(void)setup;
+	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) < 0)
+		return error_set_errno(err, "raising the loopback interface");
+	return 0;
+}
+
+/* --- the order -------------------------------------------------------------- */
+
+static int limit_resources(struct setup *setup, struct error *err)
+{
+	return confine_limits(setup->request->nofile_hard, err);
+}
+
+static int drop_rights(struct setup *setup, struct error *err)
+{
+	(void)setup;
+	return confine_guest(err);
+}
+
+/* Nothing of the zygote's stays open but the null device as 0-2; the socket becomes 3. */
+static int keep_one_socket(struct setup *setup, struct error *err)
+{
+	/* This closes report_fd as well, which tells the server that the sandbox is ready: so this
+	 * comes last, and from here on a failure can only end the process. */
+	if (dup3(setup->guest_fd, 3, O_CLOEXEC) < 0 && setup->guest_fd != 3)
+		return error_set_errno(err, "placing the guest's socket");
+	setup->guest_fd = 3;
+	if (syscall(SYS_close_range, 4u, ~0u, 0u) < 0)
+		return error_set_errno(err, "closing what was inherited");
+	return 0;
+}
+
+static const struct {
+	const char *name;
+	enum zygote_area area;
+	int (*run)(struct setup *setup, struct error *err);
+} steps[] = {
+	/* First: until its ids are mapped, the child is nobody and can mount nothing. */
+	{ "taking its ids", ZYGOTE_AREA_IDS, take_ids },
+	{ "taking its name", ZYGOTE_AREA_NAMESPACES, take_name },
+	/* Files from the bottom up: what is written to, what is read from, both together. */
+	{ "making its storage", ZYGOTE_AREA_NONE, mount_storage },
+	{ "attaching the image", ZYGOTE_AREA_IMAGE, attach_layers },
+	{ "mounting its root", ZYGOTE_AREA_OVERLAY, mount_overlays },
+	/* The kernel's views need the zygote's unmasked /proc to be in sight (the kernel refuses
+	 * a new one otherwise), so before the pivot. */
+	{ "mounting /proc", ZYGOTE_AREA_PROC, mount_proc },
+	/* Before /proc/sys turns read-only. */
+	{ "setting its limits in the kernel", ZYGOTE_AREA_NONE, apply_settings },
+	{ "masking /proc", ZYGOTE_AREA_NONE, mask_proc },
+	{ "protecting /proc", ZYGOTE_AREA_NONE, protect_proc },
+	{ "mounting /sys", ZYGOTE_AREA_NONE, mount_sys },
+	{ "mounting /dev", ZYGOTE_AREA_NONE, mount_dev },
+	/* After every mount whose source is in the zygote's root. */
+	{ "entering its root", ZYGOTE_AREA_NONE, enter_root },
+	/* While it still holds the capabilities over its own namespaces. */
+	{ "raising its loopback interface", ZYGOTE_AREA_NONE, raise_loopback },
+	{ "limiting its resources", ZYGOTE_AREA_NONE, limit_resources },
+	/* From here on nothing can be mounted, raised or opened any more. */
+	{ "dropping its rights", ZYGOTE_AREA_FILTER, drop_rights },
+	{ "closing its descriptors", ZYGOTE_AREA_NONE, keep_one_socket },
+};
+
+static int run_steps(struct setup *setup, enum zygote_area *area, struct error *err)
+{
+	for (size_t i = 0; i < ARRAY_LENGTH(steps); i++) {
+		*area = steps[i].area;
+		if (steps[i].run(setup, err) < 0)
+			return error_wrap(err, "%s", steps[i].name);
+	}
+	return 0;
+}
+
+void setup_run(struct setup *setup)
+{
+	struct error err = ERROR_INIT;
+	enum zygote_area area = ZYGOTE_AREA_NONE;
+	struct guest_config config = { .confine_spare = confine_spare,
+				       .is_tagged = confine_is_tagged,
+				       .nofile_soft = setup->request->nofile_soft };
+
+	/* The zygote ignores it, so that sandboxes are reaped by themselves. */
+	(void)signal(SIGCHLD, SIG_DFL);
+	(void)umask(0);
+	config.context = confine_tags_create(&err);
+	if (!config.context || run_steps(setup, &area, &err) < 0) {
+		zygote_report_failure(setup->report_fd, area, &err);
+		_exit(1);
+	}
+	/* Last of all, since it closes this process's own /proc to itself: from here on no command
+	 * can trace, read or stop the guest, although both are root of the sandbox. */
+	if (prctl(PR_SET_DUMPABLE, 0) < 0)
+		_exit(1);
+	(void)umask(0022);
+	config.socket_fd = setup->guest_fd;
+	guest_run(&config);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/*
+ * From a bare clone to a sandbox: everything that PID 1 does to itself before it
+ * becomes the guest, as one ordered table (setup.c). A step that fails ends the
+ * sandbox and tells the server which one and why; nothing is skipped but what a
+ * step's own comment says.
+ */
+
+#include "base/attr.h"
+#include "zygote/template.h"
+#include "zygote/zygote.h"
+
+struct setup {
+	const struct zygote_request *request;
+	const struct template *template;
+	enum zygote_id_mode id_mode;
+	int report_fd; /* to the server; its end-of-file is "ready" */
+	int guest_fd;  /* becomes the guest's socket */
+	int zygote_fd; /* the zygote's word that the ids are mapped, with these mounts: */
+	int made_fd;   /* the image's own layers, owners mapped; -1: as they stand */
+	int source_fd; /* the root's source, owners mapped; -1: as it stands */
+	int dev_fd;    /* /dev; -1: copy the zygote's */
+};
+
+/* In the new child. */
+ATTR_NORETURN void setup_run(struct setup *setup);
+
+/* What the zygote sends on zygote_fd; descriptors made, source, dev go with it as present. */
+struct setup_mapped {
+	bool has_made;
+	bool has_source;
+	bool has_dev;
+};
+
+/* What a file system for /dev holds beside its nodes, made once for all or for each. */
+int setup_fill_dev(int dev_fd, struct error *err);
+
+struct setup_node {
+	const char *name;
+	unsigned major;
+	unsigned minor;
+};
+#define SETUP_NODES 6
+extern const struct setup_node setup_nodes[SETUP_NODES];

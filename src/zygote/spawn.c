@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+#include "zygote/spawn.h"
+
+#include "base/attr.h"
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "zygote/mount_api.h"
+#include "zygote/setup.h"
+
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#define NAMESPACES                                                                                 \
+	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |                \
+	 CLONE_NEWCGROUP | CLONE_NEWNET)
+
+/* Acts as the sandbox's root towards the kernel's per-user quotas: a namespace counts on who
+ * made it, and the host's root must not run out of anything for a sandbox. Capabilities stay
+ * (the zygote turned their fix-up off). */
+static int act_as(uid_t id, struct error *err)
+{
+	if (setresgid((gid_t)-1, id, (gid_t)-1) < 0 || setresuid((uid_t)-1, id, (uid_t)-1) < 0)
+		return error_set_errno(err, "acting as id %u", (unsigned)id);
+	return 0;
+}
+
+/* Device nodes of the sandbox's own: watching one must not show what others do with theirs. */
+static int make_dev(struct error *err)
+{
+	CLEANUP(cleanup_fd) int fd = mount_new_tmpfs("64k", "32", "0755");
+
+	if (fd < 0)
+		return error_set_errno(err, "making a file system for /dev");
+	for (size_t i = 0; i < SETUP_NODES; i++) {
+		if (mknodat(fd, setup_nodes[i].name, S_IFCHR | 0666,
+			    makedev(setup_nodes[i].major, setup_nodes[i].minor)) < 0)
+			return error_set_errno(err, "making /dev/%s", setup_nodes[i].name);
+	}
+	if (setup_fill_dev(fd, err) < 0)
+		return -1;
+	if (mount_make_read_only(fd) < 0)
+		return error_set_errno(err, "making /dev read-only");
+	return take_fd(&fd);
+}
+
+static int write_text(const char *path, const char *text, struct error *err)
+{
+	CLEANUP(cleanup_fd) int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		return error_set_errno(err, "writing %s", path);
+	return 0;
+}
+
+static int map_ids(pid_t pid, const struct zygote_request *request, struct error *err)
+{
+	char path[64], map[64];
+
+	(void)snprintf(map, sizeof(map), "0 %u %u", request->id_base, request->id_count);
+	(void)snprintf(path, sizeof(path), "/proc/%d/gid_map", (int)pid);
+	if (write_text(path, map, err) < 0)
+		return -1;
+	(void)snprintf(path, sizeof(path), "/proc/%d/uid_map", (int)pid);
+	return write_text(path, map, err);
+}
+
+/* A copy of the mount at `path` with owners shown through the child's ids. */
+static int map_mount(const char *path, int user_namespace_fd, struct error *err)
+{
+	CLEANUP(cleanup_fd) int fd = mount_copy(AT_FDCWD, path, MOUNT_ONE);
+
+	if (fd < 0)
+		return error_set_errno(err, "copying the mount %s", path);
+	if (mount_map_ids(fd, user_namespace_fd) < 0)
+		return error_set_errno(err, "mapping the owners of %s", path);
+	return take_fd(&fd);
+}
+
+/* Opens the door for the child: its ids are mapped, and here are its mounts. */
+static int release_child(int child_fd, pid_t pid, const struct zygote_request *request,
+			 const struct template *template, int dev_fd, struct error *err)
+{
+	struct setup_mapped mapped = { .has_dev = dev_fd >= 0 };
+	char path[TEMPLATE_PATH_BYTES];
+	int fds[3];
+	unsigned count = 0;
+	CLEANUP(cleanup_fd) int user_namespace_fd = -1;
+	CLEANUP(cleanup_fd) int made_fd = -1;
+	CLEANUP(cleanup_fd) int source_fd = -1;
+
+	if (template->maps_made || template->maps_source) {
+		(void)snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)pid);
+		user_namespace_fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (user_namespace_fd < 0)
+			return error_set_errno(err, "opening the sandbox's user namespace");
+	}
+	if (template->maps_made) {
+		(void)snprintf(path, sizeof(path), "/images/%u", request->image);
+		made_fd = map_mount(path, user_namespace_fd, err);
+		if (made_fd < 0)
+			return -1;
+		mapped.has_made = true;
+		fds[count++] = made_fd;
+	}
+	if (template->maps_source) {
+		template_source_path(path, request->image, 0);
+		source_fd = map_mount(path, user_namespace_fd, err);
+		if (source_fd < 0)
+			return -1;
+		mapped.has_source = true;
+		fds[count++] = source_fd;
+	}
+	if (dev_fd >= 0)
+		fds[count++] = dev_fd;
+	return zygote_send(child_fd, &mapped, sizeof(mapped), fds, count, err);
+}
+
+/* Clones; the child does not return. */
+static pid_t clone_child(struct setup *setup, int *pidfd, struct error *err)
+{
+	struct clone_args arguments = { .flags = NAMESPACES | CLONE_PIDFD,
+					.pidfd = (uint64_t)(uintptr_t)pidfd,
+					.exit_signal = SIGCHLD };
+	pid_t pid = (pid_t)syscall(SYS_clone3, &arguments, sizeof(arguments));
+
+	if (pid == 0)
+		setup_run(setup);
+	if (pid < 0)
+		return error_set_kind_errno(err, ERROR_UNAVAILABLE, "cloning into new namespaces");
+	return pid;
+}
+
+static int spawn_mapped(struct setup *setup, int zygote_end, int *pidfd, struct error *err)
+{
+	CLEANUP(cleanup_fd) int dev_fd = -1;
+	bool is_privileged = setup->id_mode == ZYGOTE_PRIVILEGED;
+	pid_t pid;
+
+	if (is_privileged) {
+		if (act_as(setup->request->id_base, err) < 0)
+			return -1;
+		dev_fd = make_dev(err);
+		if (dev_fd < 0) {
+			(void)act_as(0, NULL);
+			return -1;
+		}
+	}
+	pid = clone_child(setup, pidfd, err);
+	if (is_privileged && act_as(0, pid < 0 ? NULL : err) < 0)
+		return -1;
+	if (pid < 0)
+		return -1;
+	if (map_ids(pid, setup->request, err) < 0 ||
+	    release_child(zygote_end, pid, setup->request, setup->template, dev_fd, err) < 0)
+		return -1;
+	return 0;
+}
+
+void spawn_sandbox(const struct zygote_request *request, const struct template *template,
+		   enum zygote_id_mode id_mode, int report_fd, int guest_fd)
+{
+	struct error err = ERROR_INIT;
+	struct zygote_report report = { .kind = ZYGOTE_STARTED };
+	enum zygote_area area = ZYGOTE_AREA_NAMESPACES;
+	CLEANUP(cleanup_fd) int pidfd = -1;
+	CLEANUP(cleanup_fd) int zygote_end = -1;
+	CLEANUP(cleanup_fd) int child_end = -1;
+	int pair[2];
+	struct setup setup = { .request = request,
+			       .template = template,
+			       .id_mode = id_mode,
+			       .report_fd = report_fd,
+			       .guest_fd = guest_fd };
+
+	if (fd_packet_pair(pair, &err) < 0) {
+		zygote_report_failure(report_fd, area, &err);
+		return;
+	}
+	zygote_end = pair[0];
+	child_end = pair[1];
+	setup.zygote_fd = child_end;
+	if (spawn_mapped(&setup, zygote_end, &pidfd, &err) < 0) {
+		/* A child that never got its ids has done nothing yet. */
+		if (pidfd >= 0)
+			(void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+		zygote_report_failure(report_fd, area, &err);
+		return;
+	}
+	if (zygote_send(report_fd, &report, sizeof(report), &pidfd, 1, NULL) < 0)
+		/* Whoever asked has gone. */
+		(void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+}

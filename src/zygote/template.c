@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: MIT */
+#include "zygote/template.h"
+
+#include "base/attr.h"
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "zygote/mount_api.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+/* The zygote's own places at the top of every sandbox, made here once for all of them. */
+static const struct {
+	const char *path;
+	mode_t mode;
+} own_directories[] = { { "proc", 0555 }, { "dev", 0755 }, { "sys", 0555 } };
+
+void template_layer_path(char path[TEMPLATE_PATH_BYTES], unsigned id, unsigned index,
+			 const char *what)
+{
+	(void)snprintf(path, TEMPLATE_PATH_BYTES, "/images/%u/%u/%s", id, index, what);
+}
+
+void template_source_path(char path[TEMPLATE_PATH_BYTES], unsigned id, unsigned index)
+{
+	(void)snprintf(path, TEMPLATE_PATH_BYTES, "/sources/%u/%u", id, index);
+}
+
+static int make_directory(const char *path, struct error *err)
+{
+	if (mkdir(path, 0755) < 0)
+		return error_set_errno(err, "making the image's layer %s", path);
+	return 0;
+}
+
+/* The deepest overlay above `path`, and what is left of the path below it. */
+static unsigned overlay_of(const struct template *template, const char *path, const char **rest)
+{
+	unsigned found = 0;
+	size_t deepest = 0;
+
+	*rest = path;
+	for (unsigned i = 1; i < template->overlay_count; i++) {
+		size_t length = strlen(template->overlays[i].path);
+
+		if (length <= deepest || strncmp(path, template->overlays[i].path, length) != 0 ||
+		    path[length] != '/')
+			continue;
+		deepest = length;
+		found = i;
+		*rest = path + length + 1;
+	}
+	return found;
+}
+
+/* Opens the directory in layer `what` that `path`'s last component goes into. Links are never
+ * followed: a plan that makes `a` -> `/etc` and then `a/b` fails instead of leaving its layer. */
+static int open_parent(const char *layer, const char *path, const char **name, struct error *err)
+{
+	CLEANUP(cleanup_fd) int layer_fd = open(layer, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	const char *slash = strrchr(path, '/');
+	char parent[4096];
+	int parent_fd;
+
+	if (layer_fd < 0)
+		return error_set_errno(err, "opening the image's layer %s", layer);
+	*name = slash ? slash + 1 : path;
+	if (!slash)
+		return take_fd(&layer_fd);
+	if ((size_t)(slash - path) >= sizeof(parent))
+		return error_set(err, ERROR_PROTOCOL, "the image plan has an overlong path");
+	memcpy(parent, path, (size_t)(slash - path));
+	parent[slash - path] = '\0';
+	parent_fd = open_beneath(layer_fd, parent, O_PATH | O_DIRECTORY, 0);
+	if (parent_fd < 0)
+		return error_set_errno(err, "opening %s in the image's layer %s", parent, layer);
+	return parent_fd;
+}
+
+static int make_directory_at(int parent_fd, const char *name, uint32_t mode, struct error *err)
+{
+	/* A second DIRECTORY step for one path (the mount point of an overlay, then its mode)
+	 * only sets the mode. */
+	if (mkdirat(parent_fd, name, mode) < 0 && errno != EEXIST)
+		return error_set_errno(err, "making the image's directory %s", name);
+	if (fchmodat(parent_fd, name, mode, 0) < 0)
+		return error_set_errno(err, "setting the mode of the image's directory %s", name);
+	return 0;
+}
+
+static int make_file_at(int parent_fd, const char *name, const struct plan_step *step,
+			struct error *err)
+{
+	CLEANUP(cleanup_fd)
+	int fd = openat(parent_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+			step->mode);
+
+	if (fd < 0)
+		return error_set_errno(err, "making the image's file %s", step->path);
+	if (fd_write_all(fd, step->data, step->bytes, err) < 0)
+		return error_wrap(err, "filling the image's file %s", step->path);
+	return 0;
+}
+
+/* Hides what the source has at `path`: a whiteout in the layer below the made one. */
+static int make_whiteout(unsigned id, unsigned index, const char *path, struct error *err)
+{
+	char layer[TEMPLATE_PATH_BYTES];
+	char partial[4096];
+	CLEANUP(cleanup_fd) int layer_fd = -1;
+
+	template_layer_path(layer, id, index, "hidden");
+	layer_fd = open(layer, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (layer_fd < 0)
+		return error_set_errno(err, "opening the image's layer %s", layer);
+	if ((size_t)snprintf(partial, sizeof(partial), "%s", path) >= sizeof(partial))
+		return error_set(err, ERROR_PROTOCOL, "the image plan has an overlong path");
+	for (char *slash = strchr(partial, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		if (mkdirat(layer_fd, partial, 0755) < 0 && errno != EEXIST)
+			return error_set_errno(err, "making %s in the image's layer %s", partial,
+					       layer);
+		*slash = '/';
+	}
+	if (mknodat(layer_fd, partial, S_IFCHR, makedev(0, 0)) < 0 && errno != EEXIST)
+		return error_set_errno(err, "hiding %s of the image", path);
+	return 0;
+}
+
+/* One step that fills a made layer. */
+static int make_entry(struct template *template, unsigned id, const struct plan_step *step,
+		      struct error *err)
+{
+	char layer[TEMPLATE_PATH_BYTES];
+	const char *rest, *name;
+	unsigned index = overlay_of(template, step->path, &rest);
+	CLEANUP(cleanup_fd) int parent_fd = -1;
+
+	template_layer_path(layer, id, index, "made");
+	parent_fd = open_parent(layer, rest, &name, err);
+	if (parent_fd < 0)
+		return -1;
+	switch (step->op) {
+	case PLAN_LINK:
+		if (symlinkat(step->source, parent_fd, name) < 0)
+			return error_set_errno(err, "making the image's link %s", step->path);
+		return 0;
+	case PLAN_FILE:
+		return make_file_at(parent_fd, name, step, err);
+	case PLAN_EMPTY:
+		template->overlays[index].has_hidden = true;
+		if (make_whiteout(id, index, rest, err) < 0)
+			return -1;
+		ATTR_FALLTHROUGH;
+	case PLAN_DIRECTORY:
+		return make_directory_at(parent_fd, name, step->mode, err);
+	case PLAN_ROOT:
+	case PLAN_OVERLAY:
+		break;
+	}
+	return error_set(err, ERROR_PROTOCOL, "the image plan has a step out of place");
+}
+
+/* Binds the host directory of overlay `index` to its place. Not recursively: an overlay refuses
+ * a layer with mounts below it, so a plan names directories that have none, or gives each its
+ * own OVERLAY step. */
+static int bind_source(const struct plan_step *step, unsigned id, unsigned index, int host_root,
+		       struct error *err)
+{
+	char target[TEMPLATE_PATH_BYTES];
+	CLEANUP(cleanup_fd) int mount_fd = -1;
+
+	template_source_path(target, id, index);
+	if (make_directory(target, err) < 0)
+		return -1;
+	/* The plan's paths begin with "/"; the host's root is no longer ours. */
+	mount_fd = mount_copy(host_root, step->source[1] ? step->source + 1 : ".", MOUNT_ONE);
+	if (mount_fd < 0 || mount_attach(mount_fd, target) < 0)
+		return error_set_kind_errno(err, ERROR_CONFIG, "taking %s as part of the image",
+					    step->source);
+	return 0;
+}
+
+static int begin_overlay(struct template *template, unsigned id, const char *path,
+			 struct error *err)
+{
+	unsigned index = template->overlay_count;
+	char layer[TEMPLATE_PATH_BYTES];
+
+	if (index >= ARRAY_LENGTH(template->overlays))
+		return error_set(err, ERROR_PROTOCOL, "the image plan has too many overlays");
+	(void)snprintf(layer, sizeof(layer), "/images/%u/%u", id, index);
+	if (make_directory(layer, err) < 0)
+		return -1;
+	template_layer_path(layer, id, index, "made");
+	if (make_directory(layer, err) < 0)
+		return -1;
+	template_layer_path(layer, id, index, "hidden");
+	if (make_directory(layer, err) < 0)
+		return -1;
+	template->overlays[index] = (struct template_overlay){ .path = path };
+	template->overlay_count++;
+	return 0;
+}
+
+static int add_overlay(struct template *template, unsigned id, const struct plan_step *step,
+		       int host_root, struct error *err)
+{
+	struct plan_step mount_point = { .op = PLAN_DIRECTORY, .mode = 0755, .path = step->path };
+	unsigned index = template->overlay_count;
+
+	if (make_entry(template, id, &mount_point, err) < 0 ||
+	    begin_overlay(template, id, step->path, err) < 0 ||
+	    bind_source(step, id, index, host_root, err) < 0)
+		return -1;
+	template->overlays[index].has_source = true;
+	return 0;
+}
+
+static int apply_step(struct template *template, unsigned id, const struct plan_step *step,
+		      int host_root, struct error *err)
+{
+	if (step->op == PLAN_OVERLAY)
+		return add_overlay(template, id, step, host_root, err);
+	if (step->op != PLAN_ROOT)
+		return make_entry(template, id, step, err);
+	if (bind_source(step, id, 0, host_root, err) < 0)
+		return -1;
+	template->overlays[0].has_source = true;
+	return 0;
+}
+
+/* Maps the plan for good: overlay paths keep pointing into it. */
+static void *map_plan(int plan_fd, size_t *bytes, struct error *err)
+{
+	struct stat file;
+	void *plan;
+
+	if (fstat(plan_fd, &file) < 0) {
+		(void)error_set_errno(err, "reading the image plan");
+		return NULL;
+	}
+	if (file.st_size <= 0 || file.st_size > (off_t)PLAN_MAX_BYTES) {
+		(void)error_set(err, ERROR_PROTOCOL, "the image plan has %lld bytes",
+				(long long)file.st_size);
+		return NULL;
+	}
+	plan = mmap(NULL, (size_t)file.st_size, PROT_READ, MAP_PRIVATE, plan_fd, 0);
+	if (plan == MAP_FAILED) {
+		(void)error_set_errno(err, "mapping the image plan");
+		return NULL;
+	}
+	*bytes = (size_t)file.st_size;
+	return plan;
+}
+
+static int prepare_places(unsigned id, struct error *err)
+{
+	char path[TEMPLATE_PATH_BYTES];
+
+	(void)snprintf(path, sizeof(path), "/sources/%u", id);
+	if (make_directory(path, err) < 0)
+		return -1;
+	(void)snprintf(path, sizeof(path), "/images/%u", id);
+	if (make_directory(path, err) < 0)
+		return -1;
+	/* A file system of its own, so that its owners can be mapped apart from all else. */
+	if (mount("image", path, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") < 0)
+		return error_set_errno(err, "mounting the image's layers");
+	return 0;
+}
+
+int template_register(struct template *template, unsigned id, int plan_fd, int host_root,
+		      struct error *err)
+{
+	struct plan_reader reader;
+	struct plan_step step;
+	char layer[TEMPLATE_PATH_BYTES];
+	size_t bytes = 0;
+	int more;
+
+	template->plan = map_plan(plan_fd, &bytes, err);
+	if (!template->plan || plan_open(&reader, template->plan, bytes, err) < 0)
+		return -1;
+	if (prepare_places(id, err) < 0 || begin_overlay(template, id, "", err) < 0)
+		return -1;
+	template_layer_path(layer, id, 0, "made");
+	for (size_t i = 0; i < ARRAY_LENGTH(own_directories); i++) {
+		CLEANUP(cleanup_fd) int layer_fd = open(layer, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+		if (layer_fd < 0 || make_directory_at(layer_fd, own_directories[i].path,
+						      own_directories[i].mode, err) < 0)
+			return error_wrap(err, "preparing the root of the image");
+	}
+	while ((more = plan_next(&reader, &step, err)) > 0) {
+		if (apply_step(template, id, &step, host_root, err) < 0)
+			return -1;
+	}
+	if (more < 0)
+		return -1;
+	template->is_registered = true;
+	return 0;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/*
+ * What the zygote keeps of a registered image: the layers that zygote/plan.h
+ * describes, mounted below the zygote's own root, ready to be the lower layers
+ * of every sandbox's overlays.
+ *
+ *   /images/N        a small tmpfs: K/made and K/hidden for each overlay K
+ *   /sources/N/K     the host directory of overlay K
+ *
+ * Overlay 0 is the root. Only made while the zygote starts; never changed after.
+ */
+
+#include "base/error.h"
+#include "zygote/plan.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct template_overlay {
+	const char *path; /* inside the sandbox; "" for the root; points into the plan */
+	bool has_hidden;
+	bool has_source;
+};
+
+struct template
+{
+	bool is_registered;
+	bool maps_made;	  /* the tmpfs can show its owners through a sandbox's ids */
+	bool maps_source; /* so can the root's source, an image of its own */
+	void *plan;	  /* mapped for good: the paths point into it */
+	unsigned overlay_count;
+	struct template_overlay overlays[PLAN_MAX_OVERLAYS + 1];
+};
+
+/* Where layer `what` ("made", "hidden") of overlay `index` is, or its source. */
+#define TEMPLATE_PATH_BYTES 64
+void template_layer_path(char path[TEMPLATE_PATH_BYTES], unsigned id, unsigned index,
+			 const char *what);
+void template_source_path(char path[TEMPLATE_PATH_BYTES], unsigned id, unsigned index);
+
+/* Builds the layers of image `id` from the plan in `plan_fd` (borrowed). `host_root` is the
+ * host's "/", where the plan's sources are. */
+int template_register(struct template *template, unsigned id, int plan_fd, int host_root,
+		      struct error *err);

@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: MIT */
+#include "zygote/zygote.h"
+
+#include "base/attr.h"
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "zygote/mount_api.h"
+#include "zygote/setup.h"
+#include "zygote/spawn.h"
+#include "zygote/template.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/keyctl.h>
+#include <linux/securebits.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+/* One process, one zygote: there is no other to mix it up with. */
+static struct {
+	int socket_fd;
+	enum zygote_id_mode id_mode;
+	uid_t outer_uid;
+	gid_t outer_gid;
+	int host_root; /* the host's "/", until SEAL */
+	struct template templates[ZYGOTE_MAX_IMAGES];
+} zygote = { .socket_fd = -1, .host_root = -1 };
+
+/* --- the zygote itself --------------------------------------------------------- */
+
+static int die_with_parent(struct error *err)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		return error_set_errno(err, "tying the zygote to the server");
+	return 0;
+}
+
+static int prepare_process(struct error *err)
+{
+	struct rlimit no_core = { 1, 1 };
+	unsigned long ignored;
+
+	if (die_with_parent(err) < 0)
+		return -1;
+	(void)prctl(PR_SET_NAME, "kiln-zygote");
+	(void)umask(0);
+	/* Sandboxes are reaped by the kernel: the server alone asks how they ended. */
+	(void)signal(SIGCHLD, SIG_IGN);
+	/* Descriptors in flight count by user: leave room above the server's own. */
+	(void)fd_raise_limit(&ignored);
+	/* 1, since a core_pattern that starts a program of the host ignores 0. */
+	(void)setrlimit(RLIMIT_CORE, &no_core);
+	/* Once, here, for all sandboxes: one each would use up the user's quota of keys. A kernel
+	 * without keyrings has nothing to keep apart. */
+	if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS)
+		return error_set_errno(err, "joining a fresh session keyring");
+	return 0;
+}
+
+/* Root with every id of the host mapped; root of some container is a user like any other. */
+static bool is_privileged(void)
+{
+	CLEANUP(cleanup_fd) int fd = open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
+	unsigned inside = 1, outside = 1, count = 0;
+	char text[256];
+	ssize_t got = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+	if (geteuid() != 0 || got <= 0)
+		return false;
+	text[got] = '\0';
+	return sscanf(text, "%u %u %u", &inside, &outside, &count) == 3 && inside == 0 &&
+	       outside == 0 && count == UINT32_MAX;
+}
+
+static int leave_host(struct error *err)
+{
+	zygote.outer_uid = geteuid();
+	zygote.outer_gid = getegid();
+	zygote.id_mode = is_privileged() ? ZYGOTE_PRIVILEGED : ZYGOTE_ROOTLESS;
+	if (zygote.id_mode == ZYGOTE_ROOTLESS) {
+		if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0)
+			return error_set_kind_errno(err, ERROR_UNAVAILABLE,
+						    "making a user namespace");
+		return 0;
+	}
+	if (unshare(CLONE_NEWNS) < 0)
+		return error_set_kind_errno(err, ERROR_UNAVAILABLE, "making a mount namespace");
+	/* Changes of the effective id then leave the capabilities alone. */
+	if (prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP) < 0)
+		return error_set_kind_errno(err, ERROR_UNAVAILABLE, "setting the secure bits");
+	return 0;
+}
+
+static int write_self(const char *name, const char *text, struct error *err)
+{
+	char path[64];
+	CLEANUP(cleanup_fd) int fd = -1;
+
+	(void)snprintf(path, sizeof(path), "/proc/self/%s", name);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		return error_set_errno(err, "writing %s", path);
+	return 0;
+}
+
+/* An ordinary user may map itself and nobody else, and must give up setgroups for it. */
+static int map_self_alone(struct error *err)
+{
+	char map[64];
+
+	if (write_self("setgroups", "deny", err) < 0)
+		return -1;
+	(void)snprintf(map, sizeof(map), "0 %u 1", (unsigned)zygote.outer_uid);
+	if (write_self("uid_map", map, err) < 0)
+		return -1;
+	(void)snprintf(map, sizeof(map), "0 %u 1", (unsigned)zygote.outer_gid);
+	return write_self("gid_map", map, err);
+}
+
+static int take_ids(uint32_t id_count, struct error *err)
+{
+	if (zygote.id_mode == ZYGOTE_PRIVILEGED)
+		return 0;
+	if (id_count == 1 && map_self_alone(err) < 0)
+		return -1;
+	if (id_count > 1 && setgroups(0, NULL) < 0)
+		return error_set_errno(err, "dropping the groups");
+	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
+		return error_set_errno(err, "becoming root of the zygote's user namespace");
+	/* Cleared by the change of ids. */
+	return die_with_parent(err);
+}
+
+/* --- its root ------------------------------------------------------------------- */
+
+/*
+ * What is taken along from the host before its root goes out of sight. The new
+ * root is mounted over /proc, the one directory that every host has; so /proc
+ * itself is copied first.
+ */
+struct luggage {
+	int proc;
+	int nodes[SETUP_NODES]; /* rootless: bind mounts of the host's; else -1 */
+};
+
+static int pack(struct luggage *luggage, struct error *err)
+{
+	char path[32];
+
+	luggage->proc = mount_copy(AT_FDCWD, "/proc", MOUNT_TREE);
+	if (luggage->proc < 0)
+		return error_set_errno(err, "taking /proc along");
+	for (size_t i = 0; i < SETUP_NODES; i++) {
+		luggage->nodes[i] = -1;
+		if (zygote.id_mode == ZYGOTE_PRIVILEGED)
+			continue;
+		(void)snprintf(path, sizeof(path), "/dev/%s", setup_nodes[i].name);
+		luggage->nodes[i] = mount_copy(AT_FDCWD, path, MOUNT_ONE);
+		if (luggage->nodes[i] < 0)
+			return error_set_errno(err, "taking %s along", path);
+	}
+	return 0;
+}
+
+/* `mount_fd` (taken) at `name` below `root`. */
+static int unpack(int mount_fd, int root, const char *name, mode_t type, struct error *err)
+{
+	CLEANUP(cleanup_fd) int mount = mount_fd;
+	CLEANUP(cleanup_fd) int target = -1;
+	int made = type == S_IFDIR ? mkdirat(root, name, 0755) : mknodat(root, name, S_IFREG, 0);
+
+	if (made == 0)
+		target = openat(root, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (target < 0 || mount_attach_at(mount, target) < 0)
+		return error_set_errno(err, "putting /%s into the zygote's root", name);
+	return 0;
+}
+
+/* Rootless: one /dev for all, since only bind mounts of the host's nodes work there. It is
+ * copied with all that is mounted on it into every sandbox. */
+static int make_shared_dev(struct luggage *luggage, int root, struct error *err)
+{
+	CLEANUP(cleanup_fd) int mount_fd = mount_new_tmpfs("64k", "32", "0755");
+	CLEANUP(cleanup_fd) int dev = -1;
+
+	if (mount_fd < 0)
+		return error_set_errno(err, "making a file system for /dev");
+	if (unpack(take_fd(&mount_fd), root, "dev", S_IFDIR, err) < 0)
+		return -1;
+	dev = openat(root, "dev", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dev < 0)
+		return error_set_errno(err, "opening the zygote's /dev");
+	for (size_t i = 0; i < SETUP_NODES; i++) {
+		if (unpack(luggage->nodes[i], dev, setup_nodes[i].name, S_IFREG, err) < 0)
+			return -1;
+	}
+	if (setup_fill_dev(dev, err) < 0)
+		return -1;
+	if (mount(NULL, "/proc/dev", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NOEXEC,
+		  NULL) < 0)
+		return error_set_errno(err, "making /dev read-only");
+	return 0;
+}
+
+/* The null device that masks files of /proc. Never one that a sandbox can reach by name. */
+static int make_mask(int root, struct error *err)
+{
+	CLEANUP(cleanup_fd) int copy = -1;
+
+	if (zygote.id_mode == ZYGOTE_PRIVILEGED) {
+		if (mknodat(root, "null", S_IFCHR | 0666, makedev(1, 3)) < 0)
+			return error_set_errno(err, "making the null device");
+		return 0;
+	}
+	copy = mount_copy(AT_FDCWD, "/dev/null", MOUNT_ONE);
+	if (copy < 0)
+		return error_set_errno(err, "taking /dev/null along");
+	return unpack(take_fd(&copy), root, "null", S_IFREG, err);
+}
+
+static int make_places(int root, struct error *err)
+{
+	static const char *const places[] = { "images", "sources", "sandbox", "root" };
+
+	for (size_t i = 0; i < ARRAY_LENGTH(places); i++) {
+		if (mkdirat(root, places[i], 0755) < 0)
+			return error_set_errno(err, "making /%s in the zygote's root", places[i]);
+	}
+	if (mkdirat(root, "empty", 0555) < 0)
+		return error_set_errno(err, "making /empty in the zygote's root");
+	return 0;
+}
+
+static int build_root(struct luggage *luggage, struct error *err)
+{
+	CLEANUP(cleanup_fd) int root = -1;
+
+	if (mount("zygote", "/proc", "tmpfs", MS_NOSUID, "mode=0755") < 0)
+		return error_set_errno(err, "mounting the zygote's root");
+	root = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0)
+		return error_set_errno(err, "opening the zygote's root");
+	if (make_mask(root, err) < 0 || make_places(root, err) < 0)
+		return -1;
+	if (zygote.id_mode == ZYGOTE_ROOTLESS && make_shared_dev(luggage, root, err) < 0)
+		return -1;
+	if (unpack(luggage->proc, root, "proc", S_IFDIR, err) < 0)
+		return -1;
+	zygote.host_root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (zygote.host_root < 0)
+		return error_set_errno(err, "opening the host's root");
+	if (fchdir(root) < 0 || syscall(SYS_pivot_root, ".", ".") < 0)
+		return error_set_errno(err, "changing into the zygote's root");
+	return 0;
+}
+
+static int handle_mapped(const struct zygote_request *request, struct error *err)
+{
+	struct luggage luggage;
+
+	if (take_ids(request->id_count, err) < 0)
+		return -1;
+	/* Nothing that is mounted here may show up on the host, nor the other way. */
+	if (mount(NULL, "/", NULL, MS_PRIVATE | MS_REC, NULL) < 0)
+		return error_set_errno(err, "making the mounts private");
+	return pack(&luggage, err) < 0 ? -1 : build_root(&luggage, err);
+}
+
+/* --- requests ---------------------------------------------------------------------- */
+
+static int handle_register(const struct zygote_request *request, int plan_fd, struct error *err)
+{
+	struct template *template;
+
+	if (zygote.host_root < 0 || request->image >= ZYGOTE_MAX_IMAGES ||
+	    zygote.templates[request->image].is_registered)
+		return error_set(err, ERROR_INTERNAL, "image %u cannot be registered now",
+				 request->image);
+	template = &zygote.templates[request->image];
+	if (template_register(template, request->image, plan_fd, zygote.host_root, err) < 0)
+		return -1;
+	template->maps_made = zygote.id_mode == ZYGOTE_PRIVILEGED;
+	template->maps_source = template->maps_made &&template->overlays[0].has_source;
+	return 0;
+}
+
+/* From here on no path leads to the host. */
+static int handle_seal(struct error *err)
+{
+	cleanup_fd(&zygote.host_root);
+	/* The host's root lies on top of ours since the pivot. */
+	if (chdir("/") < 0 || umount2(".", MNT_DETACH) < 0)
+		return error_set_errno(err, "letting go of the host's root");
+	if (chdir("/") < 0)
+		return error_set_errno(err, "entering the zygote's root");
+	/* /empty and /null are mounted from here into sandboxes, and keep this. */
+	if (mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID, NULL) < 0)
+		return error_set_errno(err, "making the zygote's root read-only");
+	return 0;
+}
+
+static void handle_spawn(const struct zygote_request *request, int report_fd, int guest_fd)
+{
+	struct error err = ERROR_INIT;
+
+	if (request->image >= ZYGOTE_MAX_IMAGES ||
+	    !zygote.templates[request->image].is_registered || zygote.host_root >= 0 ||
+	    request->id_count == 0)
+		(void)error_set(&err, ERROR_INTERNAL, "image %u is not registered", request->image);
+	else if (zygote.id_mode == ZYGOTE_PRIVILEGED && request->id_base == 0)
+		(void)error_set(&err, ERROR_INTERNAL,
+				"the host's root is never mapped into a sandbox");
+	if (err.kind != ERROR_NONE) {
+		zygote_report_failure(report_fd, ZYGOTE_AREA_IMAGE, &err);
+		return;
+	}
+	spawn_sandbox(request, &zygote.templates[request->image], zygote.id_mode, report_fd,
+		      guest_fd);
+}
+
+static void answer(int result, enum zygote_area area, const struct error *err)
+{
+	struct zygote_report report = { .kind = ZYGOTE_DONE, .id_mode = zygote.id_mode };
+
+	if (result < 0)
+		zygote_report_failure(zygote.socket_fd, area, err);
+	else
+		(void)zygote_send(zygote.socket_fd, &report, sizeof(report), NULL, 0, NULL);
+}
+
+static void handle(const struct zygote_request *request, const int fds[2])
+{
+	struct error err = ERROR_INIT;
+
+	switch (request->operation) {
+	case ZYGOTE_MAPPED:
+		answer(handle_mapped(request, &err), ZYGOTE_AREA_IDS, &err);
+		return;
+	case ZYGOTE_REGISTER:
+		answer(handle_register(request, fds[0], &err), ZYGOTE_AREA_IMAGE, &err);
+		return;
+	case ZYGOTE_SEAL:
+		answer(handle_seal(&err), ZYGOTE_AREA_NONE, &err);
+		return;
+	case ZYGOTE_SPAWN:
+		handle_spawn(request, fds[0], fds[1]);
+		return;
+	default:
+		(void)error_set(&err, ERROR_PROTOCOL, "unknown operation %u", request->operation);
+		answer(-1, ZYGOTE_AREA_NONE, &err);
+	}
+}
+
+static int start(struct error *err)
+{
+	struct zygote_report hello = { .kind = ZYGOTE_HELLO };
+
+	if (prepare_process(err) < 0 || leave_host(err) < 0)
+		return -1;
+	hello.id_mode = zygote.id_mode;
+	return zygote_send(zygote.socket_fd, &hello, sizeof(hello), NULL, 0, err);
+}
+
+void zygote_run(int socket_fd)
+{
+	struct error err = ERROR_INIT;
+	struct zygote_request request;
+	int fds[2];
+
+	zygote.socket_fd = socket_fd;
+	if (start(&err) < 0) {
+		zygote_report_failure(socket_fd, ZYGOTE_AREA_NAMESPACES, &err);
+		_exit(1);
+	}
+	/* End-of-file: the server is gone, and with this process go all sandboxes. */
+	while (zygote_receive(socket_fd, &request, sizeof(request), fds, 2, &err) > 0) {
+		handle(&request, fds);
+		for (size_t i = 0; i < ARRAY_LENGTH(fds); i++)
+			cleanup_fd(&fds[i]);
+	}
+	_exit(0);
+}

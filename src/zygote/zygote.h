@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/*
+ * The zygote: the one process that makes namespaces. It is the static guest
+ * executable, started by the server from a sealed memory file before the server
+ * has threads, single-threaded, with an empty environment and one socket.
+ *
+ *   server                       zygote                        sandbox's PID 1
+ *     | ---- posix_spawn ---------> | private mount namespace
+ *     | <------ HELLO ------------- | (own user namespace unless root)
+ *     | ---- MAPPED --------------> | ids, minimal root
+ *     | ---- REGISTER + plan -----> | template of the image
+ *     | ---- SEAL ----------------> | host's root detached for ever
+ *     |
+ *     | ---- SPAWN + report, guest > | clone3 --------------------> waits for its ids
+ *     | <--- STARTED + pidfd (on report)
+ *     |                             | maps, mounts -------------> set-up, in order
+ *     | <--- FAILED (on report), or end-of-file: it is ready -----|
+ *     | <================= guest protocol ======================> guest_run
+ *
+ * Each SPAWN brings the socket that its answers come on, so any number of
+ * server threads may ask at once without a lock, and whoever gives up just
+ * closes its end. The zygote keeps no descriptor and no record of a sandbox:
+ * the kernel reaps them (SIGCHLD ignored), the pidfd is the server's.
+ *
+ * Everything ends with the server: the zygote by end-of-file on its socket (and
+ * PR_SET_PDEATHSIG), every sandbox by end-of-file on its own socket and by the
+ * zygote's death. The server trusts the zygote and the child until SEAL of the
+ * child, which is the end-of-file on report: no hostile code runs before it.
+ */
+
+#include "base/attr.h"
+#include "base/error.h"
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#define ZYGOTE_MAX_IMAGES 4u
+#define ZYGOTE_TEXT_BYTES ERROR_MESSAGE_BYTES
+/* An id range of one sandbox: uid_t as small systems have it. */
+#define ZYGOTE_ID_RANGE 65536u
+
+enum zygote_operation {
+	ZYGOTE_MAPPED,	 /* id_count: 1: the zygote maps its own user alone; more: mapped already */
+	ZYGOTE_REGISTER, /* image; with it the plan (zygote/plan.h), a sealed memory file */
+	ZYGOTE_SEAL,	 /* no more images; from here on only SPAWN */
+	ZYGOTE_SPAWN,	 /* with it the report socket's and the guest socket's ends */
+};
+
+struct zygote_request {
+	uint32_t operation; /* enum zygote_operation */
+	uint32_t image;
+	uint32_t id_base; /* first id of the range, as the zygote's user namespace counts */
+	uint32_t id_count;
+	uint64_t disk_bytes;
+	uint64_t disk_inodes;
+	uint32_t nofile_soft;
+	uint32_t nofile_hard;
+};
+
+enum zygote_kind {
+	ZYGOTE_HELLO,	/* id_mode says how the zygote came up */
+	ZYGOTE_DONE,	/* MAPPED, REGISTER or SEAL succeeded */
+	ZYGOTE_STARTED, /* SPAWN: PID 1 exists; with it its pidfd */
+	ZYGOTE_FAILED,	/* `text` says what failed, `error_number` why */
+};
+
+enum zygote_id_mode {
+	ZYGOTE_PRIVILEGED, /* root: ranges of host ids */
+	ZYGOTE_ROOTLESS,   /* a user namespace of its own: its ids are what it was mapped */
+};
+
+/* What was being set up when something failed, for the sentence that tells how to cure it. */
+enum zygote_area {
+	ZYGOTE_AREA_NONE,
+	ZYGOTE_AREA_NAMESPACES,
+	ZYGOTE_AREA_IDS,
+	ZYGOTE_AREA_IMAGE,
+	ZYGOTE_AREA_OVERLAY,
+	ZYGOTE_AREA_PROC,
+	ZYGOTE_AREA_FILTER,
+};
+
+struct zygote_report {
+	uint32_t kind;	     /* enum zygote_kind */
+	uint32_t id_mode;    /* HELLO */
+	uint32_t area;	     /* FAILED: enum zygote_area */
+	uint32_t error_kind; /* enum error_kind */
+	int32_t error_number;
+	char text[ZYGOTE_TEXT_BYTES]; /* NUL-terminated */
+};
+
+/* Serves until end-of-file on `socket_fd`. Does not return. */
+ATTR_NORETURN void zygote_run(int socket_fd);
+
+/* Both ends of both sockets: one packet, at most `fd_count` (<= 4) descriptors with it. */
+int zygote_send(int socket_fd, const void *packet, size_t bytes, const int *fds, unsigned fd_count,
+		struct error *err);
+/* A packet of exactly `bytes`; fds[] gets the descriptors, -1 where none came; surplus ones are
+ * closed. 1, 0 at end-of-file, -1. */
+int zygote_receive(int socket_fd, void *packet, size_t bytes, int *fds, unsigned fd_count,
+		   struct error *err);
+/* What went wrong and in which area, for the other side. */
+void zygote_report_failure(int socket_fd, enum zygote_area area, const struct error *err);
