@@ -115,6 +115,8 @@
 #define LIMIT_DISK_BYTES_PER_INODE 4096
 #define LIMIT_NOFILE_SOFT 1024
 #define LIMIT_NOFILE_HARD 4096
+/* For the kernel to kill all processes of a sandbox and take its namespaces apart. */
+#define LIMIT_DESTROY_MS 10000
 /* An --image tar: entries, and unpacked bytes with the holes of sparse files (bombs). */
 #define LIMIT_IMAGE_ENTRIES 2000000
 #define LIMIT_IMAGE_BYTES (64 * 1024 * MIB)

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+#include "backend/native/diagnose.h"
+
+#include "backend/native/explain.h"
+#include "backend/native/id_map.h"
+#include "base/cleanup.h"
+
+#include <fcntl.h>
+#include <linux/seccomp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+
+static void say(const struct diagnosis *diagnosis, enum diagnosis_level level, const char *what,
+		const char *found, const char *fix)
+{
+	diagnosis->line(diagnosis->context, level, what, found, fix);
+}
+
+static void diagnose_kernel(const struct diagnosis *diagnosis)
+{
+	struct utsname name;
+	unsigned major = 0, minor = 0;
+
+	if (uname(&name) < 0 || sscanf(name.release, "%u.%u", &major, &minor) != 2)
+		return;
+	if (major > 6 || (major == 6 && minor >= 6))
+		say(diagnosis, DIAGNOSIS_OK, "kernel", name.release, NULL);
+	else
+		say(diagnosis, DIAGNOSIS_FAILED, "kernel", name.release,
+		    "Linux 6.6 or newer is needed: before it, a removed directory of the image "
+		    "cannot be made anew in a sandbox");
+}
+
+static void diagnose_ids(const struct diagnosis *diagnosis)
+{
+	const char *why;
+	char found[128];
+	uint32_t count;
+
+	if (geteuid() == 0) {
+		say(diagnosis, DIAGNOSIS_OK, "ids", "root: a range of host ids for each sandbox",
+		    NULL);
+		return;
+	}
+	count = id_map_available(&why);
+	if (count > 1) {
+		(void)snprintf(found, sizeof(found), "%u ids from /etc/subuid and /etc/subgid",
+			       count);
+		say(diagnosis, DIAGNOSIS_OK, "ids", found, NULL);
+		return;
+	}
+	(void)snprintf(found, sizeof(found), "one: %s", why);
+	say(diagnosis, DIAGNOSIS_WARNING, "ids", found,
+	    "for useradd, su, chown and apt in sandboxes: apt install uidmap && usermod "
+	    "--add-subuids 100000-165535 --add-subgids 100000-165535 $USER");
+}
+
+static void diagnose_filters(const struct diagnosis *diagnosis)
+{
+	unsigned action = SECCOMP_RET_ERRNO;
+
+	if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0)
+		say(diagnosis, DIAGNOSIS_OK, "seccomp", "filters available", NULL);
+	else
+		say(diagnosis, DIAGNOSIS_FAILED, "seccomp", "no filters",
+		    explain_fix(ZYGOTE_AREA_FILTER, 0));
+}
+
+static void diagnose_landlock(const struct diagnosis *diagnosis)
+{
+	/* LANDLOCK_CREATE_RULESET_VERSION */
+	long version = syscall(SYS_landlock_create_ruleset, NULL, 0, 1u);
+	char found[32];
+
+	(void)snprintf(found, sizeof(found), "version %ld", version);
+	if (version >= 1)
+		say(diagnosis, DIAGNOSIS_OK, "Landlock", found, NULL);
+	else
+		say(diagnosis, DIAGNOSIS_WARNING, "Landlock", "not there (a second wall only)",
+		    "boot with lsm=landlock,... in the kernel's command line");
+}
+
+void diagnose_host(const struct diagnosis *diagnosis)
+{
+	diagnose_kernel(diagnosis);
+	diagnose_ids(diagnosis);
+	diagnose_filters(diagnosis);
+	diagnose_landlock(diagnosis);
+}

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/* What of this machine matters to native sandboxes, line by line. Any thread. */
+
+#include "backend/backend.h"
+
+void diagnose_host(const struct diagnosis *diagnosis);

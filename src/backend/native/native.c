@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * Sandboxes out of the kernel's own means, without a daemon: namespaces, a
+ * size-limited overlay root, system call filters (docs/backends/native.md).
+ *
+ * The server's side only: it prepares the image and the zygote once, asks the
+ * zygote for a process per sandbox, and talks to the guest in it. Every sandbox
+ * is a process that dies as a whole, so destroying is one SIGKILL by pidfd.
+ */
+
+#include "backend/backend.h"
+#include "backend/native/diagnose.h"
+#include "backend/native/end.h"
+#include "backend/native/id_map.h"
+#include "backend/native/image.h"
+#include "backend/native/starter.h"
+#include "base/alloc.h"
+#include "base/attr.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "guest_link/guest_link.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+struct native_backend {
+	struct backend backend;
+	struct starter *starter;
+	struct id_ranges ranges;
+
+	/* Preparing waits for the first who needs it, so that starting up does not. */
+	pthread_mutex_t lock;
+	bool is_prepared;
+	bool has_failed; /* for good: the reason is `failure` */
+	struct error failure;
+	struct starter_facts facts;
+	struct image image;
+};
+
+struct native_sandbox {
+	struct sandbox sandbox;
+	struct guest_link *link;
+	int pidfd;
+	uint32_t id_base;	/* of its range; 0: it has none of its own */
+	_Atomic bool was_reset; /* killed by us, because a command could not be */
+};
+
+/* What every command finds. The rest of the start state is the set-up's (umask, ids, limits). */
+static const char *const command_environment[] = {
+	"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+	"HOME=/root",
+	"HOSTNAME=sandbox",
+	"LANG=C.UTF-8",
+	NULL,
+};
+#define COMMAND_DIRECTORY "/workspace"
+
+static struct native_backend *native_of(struct backend *backend)
+{
+	return CONTAINER_OF(backend, struct native_backend, backend);
+}
+
+/* --- the backend ------------------------------------------------------------------ */
+
+static struct backend *native_open(const struct backend_config *config, struct error *err)
+{
+	struct native_backend *native;
+	struct starter *starter;
+
+	if (config->has_network) {
+		(void)error_set(err, ERROR_CONFIG,
+				"native sandboxes have no network: leave out --network, or use "
+				"--backend docker");
+		return NULL;
+	}
+	starter = starter_create(err);
+	if (!starter)
+		return NULL;
+	native = alloc_zeroed(sizeof(*native));
+	native->starter = starter;
+	(void)pthread_mutex_init(&native->lock, NULL);
+	return &native->backend;
+}
+
+static void native_close(struct backend *backend)
+{
+	struct native_backend *native = native_of(backend);
+
+	starter_destroy(native->starter);
+	if (native->is_prepared) {
+		image_finish(&native->image);
+		id_ranges_finish(&native->ranges);
+	}
+	(void)pthread_mutex_destroy(&native->lock);
+	free(native);
+}
+
+static int prepare_now(struct native_backend *native, const struct cancel *cancel,
+		       const struct backend_progress *progress, struct error *err)
+{
+	const struct backend_config *config = native->backend.config;
+	struct image_request request = { .name = config->image,
+					 .shell = config->shell,
+					 .cancel = cancel,
+					 .progress = progress };
+
+	if (native->facts.id_count == 0 &&
+	    starter_prepare(native->starter, &native->facts, err) < 0)
+		return -1;
+	request.owns_mounts = native->facts.id_mode == ZYGOTE_PRIVILEGED;
+	if (image_prepare(&request, &native->image, err) < 0)
+		return -1;
+	if (starter_register(native->starter, &native->image.plan, err) < 0) {
+		image_finish(&native->image);
+		return -1;
+	}
+	/* The zygote has it now. */
+	buf_finish(&native->image.plan);
+	id_ranges_init(&native->ranges);
+	return 0;
+}
+
+/* Once for all threads; whoever comes meanwhile waits. A cancelled try may be repeated, any other
+ * failure stays: the zygote is not given a second image. */
+static int prepare(struct native_backend *native, const struct cancel *cancel,
+		   const struct backend_progress *progress, struct error *err)
+{
+	struct error failure = ERROR_INIT;
+	int result = 0;
+
+	(void)pthread_mutex_lock(&native->lock);
+	if (!native->is_prepared && !native->has_failed) {
+		if (prepare_now(native, cancel, progress, &failure) == 0) {
+			native->is_prepared = true;
+		} else if (failure.kind == ERROR_CANCELLED) {
+			result = -1;
+		} else {
+			native->has_failed = true;
+			native->failure = failure;
+		}
+	}
+	if (native->has_failed) {
+		failure = native->failure;
+		result = -1;
+	}
+	(void)pthread_mutex_unlock(&native->lock);
+	if (result < 0 && err)
+		*err = failure;
+	return result;
+}
+
+static int native_describe(struct backend *backend, struct exec_facts *facts, struct error *err)
+{
+	struct native_backend *native = native_of(backend);
+	const struct image *image = &native->image;
+	const char *single = "Only root exists inside: su, useradd and chown to other users fail.";
+
+	if (prepare(native, NULL, NULL, err) < 0)
+		return -1;
+	*facts = (struct exec_facts){ .disk_bytes = backend->config->disk_bytes };
+	(void)snprintf(facts->system, sizeof(facts->system), "%s", image->system);
+	(void)snprintf(facts->image, sizeof(facts->image), "%s",
+		       backend->config->image ? backend->config->image : "");
+	(void)snprintf(facts->shell, sizeof(facts->shell), "%s", image->shell);
+	(void)snprintf(facts->user, sizeof(facts->user), "root");
+	(void)snprintf(facts->directory, sizeof(facts->directory), COMMAND_DIRECTORY);
+	(void)snprintf(facts->programs, sizeof(facts->programs), "%s", image->programs);
+	if (native->facts.id_count == 1)
+		(void)snprintf(facts->caveats, sizeof(facts->caveats), "%s%s%.180s", single,
+			       image->left_out[0] ? " " : "", image->left_out);
+	else
+		(void)snprintf(facts->caveats, sizeof(facts->caveats), "%s", image->left_out);
+	return 0;
+}
+
+/* --- sandboxes --------------------------------------------------------------------- */
+
+static struct native_sandbox *native_sandbox_of(struct sandbox *sandbox)
+{
+	return CONTAINER_OF(sandbox, struct native_sandbox, sandbox);
+}
+
+static void reset_sandbox(void *context)
+{
+	struct native_sandbox *sandbox = context;
+
+	atomic_store(&sandbox->was_reset, true);
+	end_kill(sandbox->pidfd);
+}
+
+/* Takes back all that a half-made or finished sandbox holds. */
+static void sandbox_free(struct native_sandbox *sandbox)
+{
+	struct native_backend *native = native_of(sandbox->sandbox.backend);
+	bool is_dead = true;
+
+	if (sandbox->pidfd >= 0) {
+		end_kill(sandbox->pidfd);
+		is_dead = end_wait(sandbox->pidfd);
+	}
+	guest_link_close(sandbox->link);
+	cleanup_fd(&sandbox->pidfd);
+	/* A range with a process left in it (stuck in the kernel) is never given out again. */
+	if (sandbox->id_base != 0 && is_dead)
+		id_ranges_release(&native->ranges, sandbox->id_base);
+	free(sandbox);
+}
+
+static unsigned long least(unsigned long a, unsigned long b)
+{
+	return a < b ? a : b;
+}
+
+static void fill_request(const struct native_backend *native, uint32_t id_base,
+			 struct zygote_request *request)
+{
+	const struct backend_config *config = native->backend.config;
+	uint64_t disk = config->disk_bytes ? config->disk_bytes : LIMIT_DEFAULT_DISK_BYTES;
+	/* The kernel counts descriptors in flight by host user, and one sandbox must not use up
+	 * what the server needs. */
+	unsigned long nofile = least(LIMIT_NOFILE_HARD, config->nofile_hard / 4);
+
+	*request = (struct zygote_request){
+		.operation = ZYGOTE_SPAWN,
+		.image = 0,
+		.id_base = id_base,
+		.id_count = native->facts.id_count,
+		.disk_bytes = disk,
+		.disk_inodes = disk / LIMIT_DISK_BYTES_PER_INODE,
+		.nofile_soft = (uint32_t)least(LIMIT_NOFILE_SOFT, nofile),
+		.nofile_hard = (uint32_t)nofile,
+	};
+}
+
+/* A process in its namespaces, set up; then its guest. */
+static int start(struct native_sandbox *sandbox, const struct cancel *cancel, struct error *err)
+{
+	struct native_backend *native = native_of(sandbox->sandbox.backend);
+	uint64_t deadline = clock_now_ms() + LIMIT_CREATE_MS;
+	struct starter_process process;
+	struct zygote_request request;
+	struct guest_link_config link = { .kill_sandbox = reset_sandbox,
+					  .context = sandbox,
+					  .env = command_environment,
+					  .directory = COMMAND_DIRECTORY,
+					  .ready_deadline = deadline,
+					  .cancel = cancel };
+
+	fill_request(native, sandbox->id_base, &request);
+	if (starter_spawn(native->starter, &request, cancel, deadline, &process, err) < 0)
+		return -1;
+	sandbox->pidfd = process.pidfd;
+	link.socket_fd = process.socket_fd;
+	link.shell = native->image.shell[0] ? native->image.shell : NULL;
+	sandbox->link = guest_link_open(&link, err);
+	return sandbox->link ? 0 : -1;
+}
+
+static struct sandbox *native_create(struct backend *backend, const char *id,
+				     const struct cancel *cancel,
+				     const struct backend_progress *progress, struct error *err)
+{
+	struct native_backend *native = native_of(backend);
+	struct native_sandbox *sandbox;
+
+	if (prepare(native, cancel, progress, err) < 0)
+		return NULL;
+	sandbox = alloc_zeroed(sizeof(*sandbox));
+	sandbox->sandbox.backend = backend;
+	sandbox->pidfd = -1;
+	(void)snprintf(sandbox->sandbox.id, sizeof(sandbox->sandbox.id), "%s", id);
+	if (native->facts.id_mode == ZYGOTE_PRIVILEGED) {
+		sandbox->id_base = id_ranges_take(&native->ranges);
+		if (sandbox->id_base == 0)
+			(void)error_set(err, ERROR_QUOTA,
+					"no id range is free for another sandbox: %u are in use",
+					ID_RANGES);
+	}
+	if ((native->facts.id_mode == ZYGOTE_PRIVILEGED && sandbox->id_base == 0) ||
+	    start(sandbox, cancel, err) < 0) {
+		sandbox_free(sandbox);
+		return NULL;
+	}
+	return &sandbox->sandbox;
+}
+
+static int native_exec(struct sandbox *sandbox, const struct exec_request *request,
+		       struct exec_sink *sink, struct exec_result *result, struct error *err)
+{
+	return guest_link_exec(native_sandbox_of(sandbox)->link, request, sink, result, err);
+}
+
+static void native_destroy(struct sandbox *sandbox)
+{
+	sandbox_free(native_sandbox_of(sandbox));
+}
+
+static int native_death_fd(const struct sandbox *sandbox)
+{
+	const struct native_sandbox *native = (const void *)sandbox;
+
+	static_assert(offsetof(struct native_sandbox, sandbox) == 0, "cast above");
+	return native->pidfd;
+}
+
+static void native_death_cause(struct sandbox *sandbox, char cause[BACKEND_CAUSE_BYTES])
+{
+	struct native_sandbox *native = native_sandbox_of(sandbox);
+	const char *text;
+
+	if (atomic_load(&native->was_reset))
+		text = "it was reset because a command in it could not be killed";
+	else if (!starter_is_alive(native_of(sandbox->backend)->starter))
+		text = "the process that starts sandboxes was killed from outside";
+	else
+		text = end_cause(native->pidfd);
+	(void)snprintf(cause, BACKEND_CAUSE_BYTES, "%s", text);
+}
+
+/* One real sandbox says more than any list of kernel features: whatever is missing here fails
+ * with its reason, and nothing is left out to make it work. */
+static int native_check(struct backend *backend, struct error *err)
+{
+	struct sandbox *sandbox = native_create(backend, "000000000000", NULL, NULL, err);
+
+	if (!sandbox)
+		return -1;
+	native_destroy(sandbox);
+	return 0;
+}
+
+static void native_diagnose(const struct backend_config *config, const struct diagnosis *diagnosis)
+{
+	struct error err = ERROR_INIT;
+	struct backend *backend;
+	struct native_backend *native;
+
+	diagnose_host(diagnosis);
+	backend = native_open(config, &err);
+	if (backend) {
+		backend->config = config;
+		native = native_of(backend);
+		if (native_check(backend, &err) == 0 && native->image.left_out[0])
+			diagnosis->line(diagnosis->context, DIAGNOSIS_WARNING, "image",
+					native->image.left_out, NULL);
+		native_close(backend);
+	}
+	if (err.kind == ERROR_NONE)
+		diagnosis->line(diagnosis->context, DIAGNOSIS_OK, "sandbox",
+				"one was made and removed", NULL);
+	else
+		diagnosis->line(diagnosis->context, DIAGNOSIS_FAILED, "sandbox", err.message, NULL);
+}
+
+static const char *const native_options[] = { "image", "shell", "disk", NULL };
+
+extern const struct backend_type backend_native;
+const struct backend_type backend_native = {
+	.name = "native",
+	.summary = "Linux namespaces, without a daemon",
+	.options = native_options,
+	.open = native_open,
+	.close = native_close,
+	.check = native_check,
+	.describe = native_describe,
+	.diagnose = native_diagnose,
+	.create = native_create,
+	.exec = native_exec,
+	.destroy = native_destroy,
+	.death_fd = native_death_fd,
+	.death_cause = native_death_cause,
+};

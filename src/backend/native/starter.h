@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/*
+ * The server's end of the zygote (zygote/zygote.h): starts it, sets it up, and
+ * asks it for sandboxes.
+ *
+ * starter_create belongs to the main thread before others exist (the zygote dies
+ * with the thread that started it); starter_prepare to one thread, once, before
+ * the first spawn. After that any number of threads may spawn at once.
+ */
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "exec/cancel.h"
+#include "zygote/zygote.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct starter;
+
+/* Starts the zygote and does not wait for it. */
+struct starter *starter_create(struct error *err);
+/* Every sandbox ends with it. Takes NULL. */
+void starter_destroy(struct starter *starter);
+
+/* What it found out about ids and files. */
+struct starter_facts {
+	enum zygote_id_mode id_mode;
+	uint32_t id_count; /* ids of a sandbox: 1, or up to ZYGOTE_ID_RANGE */
+};
+
+/* Waits for the zygote, gets its ids mapped; it then has its own root and may be given an image. */
+int starter_prepare(struct starter *starter, struct starter_facts *facts, struct error *err);
+/* The only image, 0; no other can follow. */
+int starter_register(struct starter *starter, const struct buf *plan, struct error *err);
+
+/* False once the zygote is gone, and every sandbox with it. */
+bool starter_is_alive(const struct starter *starter);
+
+struct starter_process {
+	int pidfd;     /* PID 1 of the sandbox; readable once it is dead */
+	int socket_fd; /* to its guest */
+};
+
+/* Both descriptors are the caller's. On failure nothing is left, or nothing that lives on. */
+int starter_spawn(struct starter *starter, const struct zygote_request *request,
+		  const struct cancel *cancel, uint64_t deadline_ms,
+		  struct starter_process *process, struct error *err);
