@@ -93,7 +93,8 @@ struct backend_type {
 
 	/* Readable once the sandbox is dead; -1 if the backend cannot tell. Borrowed. */
 	int (*death_fd)(const struct sandbox *sandbox);
-	/* After death: why, as a phrase for "... died: CAUSE; its files are gone." */
+	/* After death, while no exec runs, at most once: why, as a phrase for "... died: CAUSE; its
+	 * files are gone." */
 	void (*death_cause)(struct sandbox *sandbox, char cause[BACKEND_CAUSE_BYTES]);
 };
 

@@ -19,7 +19,8 @@
 
 #include "base/attr.h"
 
-#define ERROR_MESSAGE_BYTES 512
+/* The longest lists the 64 handles of a client that has lost them. */
+#define ERROR_MESSAGE_BYTES 3072
 
 /* How each kind ends is decided in one place per border: main() maps to exit
  * codes, mcp/ to tool errors and JSON-RPC errors. */

@@ -95,7 +95,11 @@
 #define LIMIT_DESCRIPTORS_PER_SANDBOX 4
 /* Modern handles of one stdio process. */
 #define LIMIT_STDIO_HANDLES 64
+/* Dead ones that still say what became of them, per session; oldest forgotten. */
+#define LIMIT_DEAD_HANDLES 256
 #define LIMIT_CREATE_MS 30000
+/* Sandboxes being destroyed at once: each takes a thread and waits for the kernel or an engine. */
+#define LIMIT_BURIALS 16
 /* A worker only moves bytes; it never parses. */
 #define LIMIT_SMALL_STACK_BYTES (128 * KIB)
 /* Progress notifications while a command runs. */

@@ -6,7 +6,8 @@
  *
  * Loop thread: call_start, call_cancel and the on_ callbacks. Worker thread (one
  * per running call): everything that blocks, and `encode`, which turns the
- * outcome into the reply so that the loop only writes bytes.
+ * outcome into the reply so that the loop only writes bytes (a call that has
+ * nothing but an error to tell may be encoded on the loop thread).
  */
 
 #include "base/buf.h"
@@ -56,7 +57,8 @@ struct call_outcome {
 };
 
 struct call_callbacks {
-	/* Worker thread: append the whole reply message. Must not touch loop-owned state. */
+	/* Worker thread, or loop thread for an error: append the whole reply message, at most
+	 * LIMIT_REPLY_BYTES. Must not touch loop-owned state. */
 	void (*encode)(void *context, const struct call_outcome *outcome, struct buf *reply);
 	/* Loop thread, about every 10 s while it runs and as creation reports; `message` may be
 	 * NULL. Never after on_done. */

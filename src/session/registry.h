@@ -33,18 +33,20 @@ struct registry_config {
 
 struct registry *registry_create(struct loop *loop, struct backend *backend,
 				 const struct registry_config *config);
-/* After registry_shut_down reported that all is gone. Takes NULL. */
+/* After every session was closed and registry_shut_down reported that all is gone (or before the
+ * first call). Takes NULL. */
 void registry_destroy(struct registry *registry);
 
-/* Cancels every call, destroys every sandbox; on_gone follows on the loop thread. New calls are
- * refused from now on. With grace_ms, running calls may finish by themselves first. */
+/* Cancels every call, destroys every sandbox; on_gone follows on the loop thread, once no thread
+ * uses the backend any more. New calls are refused from now on. With grace_ms, those that have
+ * come may finish by themselves first; shutting down again shortens the grace. */
 void registry_shut_down(struct registry *registry, uint64_t grace_ms,
 			void (*on_gone)(void *context), void *context);
 
 struct session *session_open(struct registry *registry);
 /* Cancels its calls (their on_done still comes, is_cancelled) and destroys its sandboxes. */
 void session_close(struct session *session);
-/* Calls that have not had their on_done. */
+/* Calls whose on_done has not come, or has not returned. */
 unsigned session_calls(const struct session *session);
 
 /* What the tool description is made of. Probed once, on a thread; `on_facts` comes on the loop

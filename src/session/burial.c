@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+#include "session/burial.h"
+
+#include "base/alloc.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "session/lease.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <utlist.h>
+
+/* When not even one thread can be had. */
+#define BURIAL_RETRY_MS 100
+
+struct burial {
+	struct worker worker;
+	struct burial *prev, *next;
+	struct registry *registry;
+	struct sandbox *sandbox;
+	struct lease *lease; /* not NULL: only to be examined */
+	char cause[BACKEND_CAUSE_BYTES];
+};
+
+static void destroy(struct worker *worker)
+{
+	struct burial *burial = CONTAINER_OF(worker, struct burial, worker);
+	char id[SANDBOX_ID_BYTES];
+
+	(void)snprintf(id, sizeof(id), "%s", burial->sandbox->id);
+	sandbox_destroy(burial->sandbox);
+	log_event(LOG_INFO, "sandbox_removed", LOG_STRING("sandbox", id));
+}
+
+static void examine(struct worker *worker)
+{
+	struct burial *burial = CONTAINER_OF(worker, struct burial, worker);
+
+	sandbox_death_cause(burial->sandbox, burial->cause);
+}
+
+static void finish(struct worker *worker)
+{
+	struct burial *burial = CONTAINER_OF(worker, struct burial, worker);
+	struct registry *registry = burial->registry;
+
+	registry->burying--;
+	if (burial->lease)
+		lease_on_examined(burial->lease, burial->cause);
+	free(burial);
+	burial_start_queued(registry);
+	registry_something_ended(registry, NULL);
+}
+
+void burial_start_queued(void *context)
+{
+	struct registry *registry = context;
+
+	while (registry->burials && registry->burying < LIMIT_BURIALS) {
+		struct burial *burial = registry->burials;
+
+		if (worker_start(&burial->worker, registry->loop, NULL) < 0) {
+			if (registry->burying == 0)
+				loop_timer_start(registry->burial_timer, BURIAL_RETRY_MS);
+			return;
+		}
+		DL_DELETE(registry->burials, burial);
+		registry->burying++;
+	}
+}
+
+static void enqueue(struct registry *registry, struct sandbox *sandbox, struct lease *lease)
+{
+	struct burial *burial = alloc_zeroed(sizeof(*burial));
+
+	burial->worker.run = lease ? examine : destroy;
+	burial->worker.done = finish;
+	burial->registry = registry;
+	burial->sandbox = sandbox;
+	burial->lease = lease;
+	DL_APPEND(registry->burials, burial);
+	burial_start_queued(registry);
+}
+
+void burial_add(struct registry *registry, struct sandbox *sandbox)
+{
+	enqueue(registry, sandbox, NULL);
+}
+
+void burial_examine(struct lease *lease)
+{
+	enqueue(lease->session->registry, lease->sandbox, lease);
+}
+
+bool burial_is_idle(const struct registry *registry)
+{
+	return registry->burying == 0 && !registry->burials;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/*
+ * Sandboxes that nobody uses any more. Destroying one blocks (a process has to
+ * end, an engine to answer), and so may asking why it died; both happen here, on
+ * at most LIMIT_BURIALS threads, the rest in a queue. Loop thread.
+ */
+
+#include "session/state.h"
+
+/* Takes the sandbox and destroys it. */
+void burial_add(struct registry *registry, struct sandbox *sandbox);
+/* Finds out why lease->sandbox died, for lease_on_examined; the sandbox stays the lease's. */
+void burial_examine(struct lease *lease);
+bool burial_is_idle(const struct registry *registry);
+/* The retry timer's callback. */
+void burial_start_queued(void *registry);

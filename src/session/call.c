@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: MIT */
+#include "session/call.h"
+
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "session/lease.h"
+#include "session/state.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+void call_request_finish(struct call_request *request)
+{
+	size_t i;
+
+	for (i = 0; request->args && request->args[i]; i++)
+		free(request->args[i]);
+	free(request->args);
+	free(request->command);
+	free(request->working_directory);
+	free(request->stdin_data);
+	*request = (struct call_request){ .target = request->target };
+}
+
+/* --- the end ------------------------------------------------------------- */
+
+static void encode(struct call *call)
+{
+	struct call_outcome outcome = {
+		.error = call->error,
+		.result = call->result,
+		.capture = &call->capture,
+	};
+
+	if (call->error.kind == ERROR_NONE)
+		memcpy(outcome.handle, call->handle, sizeof(outcome.handle));
+	call->callbacks.encode(call->callbacks.context, &outcome, &call->reply);
+}
+
+/* The caller is told, and the call is gone. */
+static void finish_call(struct call *call)
+{
+	struct session *session = call->session;
+	struct registry *registry = session->registry;
+
+	loop_timer_destroy(call->queue_timer);
+	loop_timer_destroy(call->progress_timer);
+	DL_DELETE(session->calls, call);
+	call->callbacks.on_done(call->callbacks.context, &call->reply, call->is_cancelled);
+	buf_finish(&call->reply);
+	call_request_finish(&call->request);
+	free(call);
+	session->call_count--;
+	registry->calls--;
+	registry_something_ended(registry, session);
+}
+
+static void end_unrun(struct loop_task *task)
+{
+	struct call *call = CONTAINER_OF(task, struct call, ending);
+
+	if (!call->is_cancelled)
+		encode(call);
+	finish_call(call);
+}
+
+/* From the loop: nobody expects on_done inside call_start or call_cancel. */
+static void post_end(struct call *call)
+{
+	call->state = CALL_ENDING;
+	loop_timer_stop(call->queue_timer);
+	loop_timer_stop(call->progress_timer);
+	call->ending.run = end_unrun;
+	loop_post(call->session->registry->loop, &call->ending);
+}
+
+void call_refuse(struct call *call, const struct error *error)
+{
+	call->error = *error;
+	post_end(call);
+}
+
+/* --- on its thread ------------------------------------------------------- */
+
+static void run(struct worker *worker)
+{
+	struct call *call = CONTAINER_OF(worker, struct call, worker);
+	const struct exec_request request = {
+		.command = call->request.command,
+		.args = (const char *const *)call->request.args,
+		.working_directory = call->request.working_directory,
+		.stdin_data = call->request.stdin_data,
+		.stdin_bytes = call->request.stdin_bytes,
+		.stdin_fd = -1,
+		.timeout_ms = call->request.timeout_ms,
+		.cancel = &call->cancel,
+	};
+
+	capture_init(&call->capture, call->session->registry->config.output_limit_bytes);
+	if (sandbox_exec(call->sandbox, &request, &call->capture.sink, &call->result,
+			 &call->error) == 0)
+		(void)capture_conclude(&call->capture, &request, &call->result, &call->error);
+	/* Why a sandbox died is found out once for all its calls: lease.c. */
+	if (call->error.kind != ERROR_LOST && !cancel_is_raised(&call->cancel))
+		encode(call);
+	capture_finish(&call->capture);
+	call_request_finish(&call->request);
+}
+
+/* --- on the loop --------------------------------------------------------- */
+
+/* What the log says of it; by enum exec_end. */
+static const char *const end_names[] = {
+	[EXEC_END_EXIT] = "exit",	    [EXEC_END_SIGNAL] = "signal",
+	[EXEC_END_TIMEOUT] = "timeout",	    [EXEC_END_OUTPUT_LIMIT] = "output_limit",
+	[EXEC_END_CANCELLED] = "cancelled", [EXEC_END_NOT_STARTED] = "not_started",
+};
+
+static void log_end(const struct call *call, const char *id)
+{
+	if (call->error.kind != ERROR_NONE)
+		log_event(LOG_WARNING, "call_failed", LOG_STRING("sandbox", id),
+			  LOG_STRING("error", call->error.message));
+	else
+		log_event(LOG_INFO, "call_ended", LOG_STRING("sandbox", id),
+			  LOG_STRING("ended_by", end_names[call->result.end]),
+			  LOG_NUMBER("exit_code", exec_result_exit_code(&call->result)),
+			  LOG_NUMBER("duration_us", call->result.duration_us));
+}
+
+static void on_run_ended(struct worker *worker)
+{
+	struct call *call = CONTAINER_OF(worker, struct call, worker);
+	struct lease *lease = TAKE_PTR(call->lease);
+	bool is_bereaved = call->error.kind == ERROR_LOST;
+
+	call->state = CALL_ENDING;
+	loop_timer_stop(call->progress_timer);
+	log_end(call, call->sandbox->id);
+	cancel_finish(&call->cancel);
+	/* A bereaved call stays with its lease for now: call_refuse ends it. */
+	lease_on_call_ended(lease, call);
+	if (!is_bereaved)
+		finish_call(call);
+}
+
+int call_run(struct call *call, struct error *err)
+{
+	if (cancel_init(&call->cancel, err) < 0)
+		return -1;
+	call->sandbox = call->lease->sandbox;
+	memcpy(call->handle, call->lease->handle, sizeof(call->handle));
+	call->worker.run = run;
+	call->worker.done = on_run_ended;
+	if (worker_start(&call->worker, call->session->registry->loop, err) < 0) {
+		cancel_finish(&call->cancel);
+		return -1;
+	}
+	call->state = CALL_RUNNING;
+	loop_timer_stop(call->queue_timer);
+	return 0;
+}
+
+void call_report_progress(struct call *call, const char *message)
+{
+	if (call->is_cancelled)
+		return;
+	call->callbacks.on_progress(call->callbacks.context, clock_now_ms() - call->started_ms,
+				    message);
+}
+
+static void on_progress_timer(void *context)
+{
+	struct call *call = context;
+
+	loop_timer_start(call->progress_timer, LIMIT_PROGRESS_INTERVAL_MS);
+	call_report_progress(call, NULL);
+}
+
+void call_restart_queue_timer(struct call *call)
+{
+	loop_timer_start(call->queue_timer, LIMIT_QUEUE_WAIT_MS);
+}
+
+static void on_queue_timer(void *context)
+{
+	struct call *call = context;
+	struct error error = ERROR_INIT;
+
+	lease_explain_wait(call->lease, &error);
+	if (error.kind == ERROR_NONE) {
+		call_restart_queue_timer(call);
+		return;
+	}
+	lease_leave(call->lease, call);
+	call_refuse(call, &error);
+}
+
+/* The agent may have lost its handles; they are its own, so it is told them. */
+static int refuse_handle(const struct session *session, struct error *err)
+{
+	struct buf list = BUF_INIT(ERROR_MESSAGE_BYTES);
+	const struct lease *lease;
+
+	(void)buf_printf(&list,
+			 "This client already has %u sandboxes, the most that it may have. "
+			 "Nothing was run. Pass sandbox_id to use one of them:",
+			 session->live_handles);
+	DL_FOREACH(session->leases, lease)
+	{
+		if (lease->has_handle && lease->state != LEASE_DEAD)
+			(void)buf_printf(&list, " %s", lease->handle);
+	}
+	(void)error_set(err, ERROR_QUOTA, "%.*s", (int)list.length, list.data);
+	buf_finish(&list);
+	return -1;
+}
+
+static struct lease *find_lease(struct session *session, const struct call_request *request,
+				struct error *err)
+{
+	struct lease *lease = NULL;
+
+	switch (request->target) {
+	case CALL_TARGET_SESSION:
+		if (!session->own)
+			session->own = lease_open(session);
+		return session->own;
+	case CALL_TARGET_NEW:
+		if (session->live_handles < session->registry->config.max_handles)
+			return lease_open_with_handle(session);
+		(void)refuse_handle(session, err);
+		return NULL;
+	case CALL_TARGET_HANDLE:
+		lease = lease_find(session, request->handle);
+		break;
+	}
+	/* One text whether it is unknown, another client's, or no handle at all. */
+	if (!lease)
+		(void)error_set(err, ERROR_INVALID,
+				"Sandbox not found or expired; its files are gone. Call again "
+				"without sandbox_id to start a new one.");
+	return lease;
+}
+
+struct call *call_start(struct session *session, struct call_request *request,
+			const struct call_callbacks *callbacks)
+{
+	struct registry *registry = session->registry;
+	struct call *call = alloc_zeroed(sizeof(*call));
+	struct error error = ERROR_INIT;
+	struct lease *lease = NULL;
+
+	call->session = session;
+	call->request = *request;
+	*request = (struct call_request){ .target = request->target };
+	call->callbacks = *callbacks;
+	call->cancel.fd = -1;
+	call->started_ms = clock_now_ms();
+	buf_init(&call->reply, LIMIT_REPLY_BYTES);
+	call->queue_timer = loop_timer_create(registry->loop, on_queue_timer, call);
+	call->progress_timer = loop_timer_create(registry->loop, on_progress_timer, call);
+	loop_timer_start(call->progress_timer, LIMIT_PROGRESS_INTERVAL_MS);
+	DL_APPEND(session->calls, call);
+	session->call_count++;
+	registry->calls++;
+	if (registry->is_shutting_down)
+		(void)error_set(&error, ERROR_UNAVAILABLE,
+				"The server is shutting down. Nothing was run.");
+	else
+		lease = find_lease(session, &call->request, &error);
+	if (lease)
+		lease_enter(lease, call);
+	else
+		call_refuse(call, &error);
+	return call;
+}
+
+void call_cancel(struct call *call)
+{
+	call->is_cancelled = true;
+	switch (call->state) {
+	case CALL_WAITING:
+		lease_leave(call->lease, call);
+		post_end(call);
+		break;
+	case CALL_RUNNING:
+		cancel_raise(&call->cancel);
+		break;
+	case CALL_ENDING:
+		break;
+	}
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+#include "session/creation.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "session/burial.h"
+#include "session/lease.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define PROGRESS_MESSAGE_BYTES 256
+
+struct creation {
+	struct worker worker;
+	struct registry *registry;
+	struct lease *lease; /* NULL: abandoned */
+	struct cancel cancel;
+	uint64_t started_ms;
+	struct sandbox *sandbox;
+	struct error error;
+
+	pthread_mutex_t mutex; /* guards the two below: progress comes from any thread */
+	char message[PROGRESS_MESSAGE_BYTES];
+	bool is_posted;
+	struct loop_task progress_task;
+};
+
+static void report_progress(void *context, const char *message)
+{
+	struct creation *creation = context;
+
+	pthread_mutex_lock(&creation->mutex);
+	(void)snprintf(creation->message, sizeof(creation->message), "%s", message);
+	if (!creation->is_posted)
+		loop_post(creation->registry->loop, &creation->progress_task);
+	creation->is_posted = true;
+	pthread_mutex_unlock(&creation->mutex);
+}
+
+static void take_progress(struct loop_task *task)
+{
+	struct creation *creation = CONTAINER_OF(task, struct creation, progress_task);
+	char message[PROGRESS_MESSAGE_BYTES];
+
+	pthread_mutex_lock(&creation->mutex);
+	creation->is_posted = false;
+	(void)snprintf(message, sizeof(message), "%s", creation->message);
+	pthread_mutex_unlock(&creation->mutex);
+	if (creation->lease)
+		lease_on_progress(creation->lease, message);
+}
+
+static void create(struct worker *worker)
+{
+	struct creation *creation = CONTAINER_OF(worker, struct creation, worker);
+	const struct backend_progress progress = { report_progress, creation };
+
+	if (registry_pass_check(creation->registry, &creation->error) == 0)
+		creation->sandbox = sandbox_create(creation->registry->backend, &creation->cancel,
+						   &progress, &creation->error);
+}
+
+static void log_end(const struct creation *creation)
+{
+	int64_t duration_ms = (int64_t)(clock_now_ms() - creation->started_ms);
+
+	if (creation->sandbox)
+		log_event(LOG_INFO, "sandbox_created", LOG_STRING("sandbox", creation->sandbox->id),
+			  LOG_NUMBER("duration_ms", duration_ms));
+	else
+		log_event(LOG_WARNING, "sandbox_not_created",
+			  LOG_STRING("error", creation->error.message),
+			  LOG_NUMBER("duration_ms", duration_ms));
+}
+
+static void free_creation(struct creation *creation)
+{
+	cancel_finish(&creation->cancel);
+	(void)pthread_mutex_destroy(&creation->mutex);
+	free(creation);
+}
+
+static void finish(struct worker *worker)
+{
+	struct creation *creation = CONTAINER_OF(worker, struct creation, worker);
+	struct registry *registry = creation->registry;
+
+	registry->creating--;
+	log_end(creation);
+	if (creation->lease)
+		lease_on_created(creation->lease, creation->sandbox, &creation->error);
+	else if (creation->sandbox)
+		burial_add(registry, creation->sandbox);
+	free_creation(creation);
+	lease_start_queued(registry);
+	registry_something_ended(registry, NULL);
+}
+
+struct creation *creation_start(struct lease *lease, struct error *err)
+{
+	struct creation *creation = alloc_zeroed(sizeof(*creation));
+	struct registry *registry = lease->session->registry;
+
+	*creation = (struct creation){
+		.worker = { .run = create, .done = finish },
+		.registry = registry,
+		.lease = lease,
+		.cancel = { -1 },
+		.started_ms = clock_now_ms(),
+		.progress_task = { .run = take_progress },
+	};
+	(void)pthread_mutex_init(&creation->mutex, NULL);
+	if (cancel_init(&creation->cancel, err) < 0 ||
+	    worker_start(&creation->worker, registry->loop, err) < 0) {
+		free_creation(creation);
+		return NULL;
+	}
+	registry->creating++;
+	return creation;
+}
+
+void creation_abandon(struct creation *creation)
+{
+	creation->lease = NULL;
+	cancel_raise(&creation->cancel);
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "session/state.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+/* One who asked. */
+struct asker {
+	struct asker *next;
+	void (*on_facts)(void *context, const struct exec_facts *facts, const struct error *err);
+	void *context;
+};
+
+struct probe {
+	struct worker worker;
+	struct registry *registry;
+	struct asker *askers;
+	struct exec_facts *facts;
+	struct error error;
+};
+
+static void ask_backend(struct worker *worker)
+{
+	struct probe *probe = CONTAINER_OF(worker, struct probe, worker);
+	struct registry *registry = probe->registry;
+
+	if (registry_pass_check(registry, &probe->error) == 0)
+		(void)backend_describe(registry->backend, probe->facts, &probe->error);
+}
+
+static void finish(struct worker *worker)
+{
+	struct probe *probe = CONTAINER_OF(worker, struct probe, worker);
+	struct registry *registry = probe->registry;
+	struct asker *asker, *next;
+
+	registry->probe = NULL;
+	if (probe->error.kind == ERROR_NONE)
+		registry->facts = TAKE_PTR(probe->facts);
+	else
+		log_event(LOG_WARNING, "probe_failed", LOG_STRING("error", probe->error.message));
+	LL_FOREACH_SAFE(probe->askers, asker, next)
+	{
+		asker->on_facts(asker->context, registry->facts,
+				registry->facts ? NULL : &probe->error);
+		free(asker);
+	}
+	free(probe->facts);
+	free(probe);
+	registry_something_ended(registry, NULL);
+}
+
+static int start_probe(struct registry *registry, struct error *err)
+{
+	struct probe *probe = alloc_zeroed(sizeof(*probe));
+
+	probe->worker.run = ask_backend;
+	probe->worker.done = finish;
+	probe->registry = registry;
+	probe->facts = alloc_zeroed(sizeof(*probe->facts));
+	if (worker_start(&probe->worker, registry->loop, err) < 0) {
+		free(probe->facts);
+		free(probe);
+		return -1;
+	}
+	registry->probe = probe;
+	return 0;
+}
+
+void registry_get_facts(struct registry *registry,
+			void (*on_facts)(void *context, const struct exec_facts *facts,
+					 const struct error *err),
+			void *context)
+{
+	struct error error = ERROR_INIT;
+	struct asker *asker;
+
+	if (registry->facts) {
+		on_facts(context, registry->facts, NULL);
+		return;
+	}
+	if (registry->is_shutting_down)
+		(void)error_set(&error, ERROR_UNAVAILABLE, "The server is shutting down.");
+	if (error.kind != ERROR_NONE || (!registry->probe && start_probe(registry, &error) < 0)) {
+		on_facts(context, NULL, &error);
+		return;
+	}
+	asker = alloc_zeroed(sizeof(*asker));
+	asker->on_facts = on_facts;
+	asker->context = context;
+	LL_APPEND(registry->probe->askers, asker);
+}

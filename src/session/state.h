@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/*
+ * What the files of this room share, and nobody else sees.
+ *
+ *   registry   all there is, and the limits over it
+ *   session    whoever calls; owns leases and calls
+ *   lease      a place for one sandbox at a time: the session's own, or a handle's
+ *   creation   a sandbox being made, on a thread; belongs to a lease, not to a call
+ *   call       waits in its lease for a sandbox and a free place, then runs on a thread
+ *   burial     a sandbox that nobody uses any more, being looked at or destroyed on a thread
+ *
+ * All of it belongs to the loop thread; no locks. A thread gets only what is its
+ * own while it runs: a creation, a burial, or a call's request, capture and
+ * result. What a thread may share says so.
+ */
+
+#include "base/hash.h"
+#include "base/loop.h"
+#include "session/call.h"
+#include "session/registry.h"
+#include "session/worker.h"
+
+#include <pthread.h>
+#include <uthash.h>
+
+struct burial;
+struct creation;
+struct lease;
+struct probe;
+
+/* backend_check succeeds once per server. Shared by threads, under its mutex; a
+ * failed check is tried again by the next. */
+struct check_gate {
+	pthread_mutex_t mutex;
+	bool is_passed;
+};
+
+struct registry {
+	struct loop *loop;
+	struct backend *backend;
+	struct registry_config config;
+	struct check_gate gate;
+
+	struct session *sessions;
+	struct lease *handles; /* uthash, by SHA-256 of the handle */
+
+	unsigned calls;	    /* that have not had their on_done */
+	unsigned running;   /* of them, on threads */
+	unsigned sandboxes; /* made or being made, and not given up */
+	unsigned creating;  /* creations, abandoned ones included */
+	unsigned burying;   /* burials on threads */
+
+	struct lease *create_queue; /* those that wait for a turn at creating (queue_prev) */
+	struct lease *run_queue;    /* those whose calls wait for a place among all */
+	struct burial *burials;	    /* those that wait for a thread */
+	struct loop_timer *burial_timer;
+
+	struct probe *probe; /* running; else NULL */
+	struct exec_facts *facts;
+
+	bool is_shutting_down;
+	bool is_closing_leases;
+	bool is_gone;
+	struct loop_timer *grace_timer;
+	struct loop_task gone_task;
+	void (*on_gone)(void *context);
+	void *on_gone_context;
+};
+
+struct session {
+	struct registry *registry;
+	struct session *prev, *next;
+	struct lease *own; /* for CALL_TARGET_SESSION; NULL until it is first needed */
+	struct lease *leases;
+	struct call *calls;
+	unsigned call_count;
+	unsigned live_handles;
+	unsigned dead_handles;
+	bool is_closed;
+};
+
+enum lease_state {
+	LEASE_EMPTY,	/* no sandbox; the next call has one made */
+	LEASE_QUEUED,	/* waits for its turn */
+	LEASE_CREATING, /* has a creation */
+	LEASE_READY,	/* has a sandbox */
+	LEASE_DYING,	/* has a dead sandbox, whose calls are coming back or whose cause of death
+			   is being found out */
+	LEASE_DEAD,	/* a handle's last state: says so to its owner */
+};
+
+struct lease {
+	struct session *session;
+	struct lease *prev, *next;	       /* in session->leases */
+	struct lease *queue_prev, *queue_next; /* in create_queue or run_queue */
+	enum lease_state state;
+	bool is_in_run_queue;
+	unsigned pins;		/* functions up the stack that still need it */
+	bool is_closing;	/* nobody comes any more; goes with its last call */
+	bool is_being_examined; /* a burial looks for the cause of death */
+	bool death_was_told;	/* to a call that ran at the time */
+	bool was_reset;
+	bool is_known; /* its client has been given the handle */
+
+	struct creation *creation;
+	struct sandbox *sandbox;
+	struct loop_watch *death_watch;
+	struct loop_timer *timer; /* bounds QUEUED and CREATING */
+	struct call *waiting;	  /* in order of arrival */
+	unsigned waiting_count;
+	unsigned running;
+	struct call *bereaved;	/* ran when the sandbox died; answered once the cause is known */
+	uint64_t idle_since_ms; /* the end of its last call */
+	char *epitaph;		/* what the next call (a dead handle: every call) is told */
+
+	bool has_handle;
+	char handle[CALL_HANDLE_BYTES]; /* kept for its owner, who may have lost it */
+	unsigned char digest[HASH_BYTES];
+	UT_hash_handle hh;
+};
+
+enum call_state { CALL_WAITING, CALL_RUNNING, CALL_ENDING };
+
+struct call {
+	struct session *session;
+	struct call *prev, *next;	      /* in session->calls */
+	struct call *queue_prev, *queue_next; /* in lease->waiting or lease->bereaved */
+	struct lease *lease;		      /* while WAITING or RUNNING */
+	enum call_state state;
+	bool is_cancelled;
+	bool lost_its_sandbox; /* it was waiting for the sandbox that died */
+	uint64_t started_ms;
+	struct loop_timer *queue_timer;
+	struct loop_timer *progress_timer;
+	struct loop_task ending;
+
+	/* The thread's while RUNNING, but for `cancel`, which anyone may raise. */
+	struct worker worker;
+	struct call_request request;
+	struct call_callbacks callbacks;
+	struct cancel cancel;
+	struct sandbox *sandbox;
+	char handle[CALL_HANDLE_BYTES];
+	struct capture capture;
+	struct exec_result result;
+	struct error error;
+	struct buf reply;
+};
+
+/* --- call.c -------------------------------------------------------------- */
+
+/* Runs a call that has just left lease->waiting. It comes back by lease_on_call_ended. On failure
+ * it is as if nothing had happened. */
+int call_run(struct call *call, struct error *err);
+/* Ends a call that is not on its thread with this error; on_done follows from the loop. */
+void call_refuse(struct call *call, const struct error *error);
+void call_report_progress(struct call *call, const char *message);
+/* It queues for a place from now on. */
+void call_restart_queue_timer(struct call *call);
+
+/* --- registry.c ---------------------------------------------------------- */
+
+/* Once per server, whoever comes first. Any thread. */
+int registry_pass_check(struct registry *registry, struct error *err);
+/* Something ended: frees a closed session without calls and sandboxes, and tells whoever waits
+ * for the end of all. `session` may be NULL. */
+void registry_something_ended(struct registry *registry, struct session *session);
