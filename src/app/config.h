@@ -2,11 +2,12 @@
 #pragma once
 
 /*
- * What the command line and the environment ask for, checked and defaulted.
- * Filled in by app/options.c; read-only afterwards. Strings are borrowed from
- * argv and environ, or owned by the config where a default was computed.
+ * What the command line and the environment ask for, checked against each other
+ * and defaulted. Read-only once the program runs. Strings are borrowed from the
+ * options that it was made of, which must outlive it.
  */
 
+#include "app/options.h"
 #include "backend/backend.h"
 #include "base/log.h"
 #include "session/registry.h"
@@ -17,7 +18,7 @@
 enum transport { TRANSPORT_STDIO, TRANSPORT_HTTP };
 
 struct config {
-	const char *backend_name; /* "auto" until chosen */
+	const char *backend_name; /* "auto" until app/choose.h chose */
 	enum transport transport;
 	const char *host;
 	uint16_t port;
@@ -30,8 +31,14 @@ struct config {
 	const char *description_override; /* --tool-instruction-override; NULL if not given */
 	const char *description_extension;
 	struct registry_config registry;
-	struct backend_config backend;
-	/* Options of backends that this build may lack, as given. */
-	const char *engine, *docker_host, *cpu, *memory;
-	const char **docker_run_flags; /* NULL-terminated; owned */
+	struct backend_config backend; /* nofile_*: config_fit_descriptors */
 };
+
+/* USAGE or CONFIG, by where the values came from. */
+int config_load(struct config *config, const struct options *options, enum option_command command,
+		struct error *err);
+
+/* Raises this process's descriptor limit to the hard one and notes both for the backend. */
+void config_raise_descriptors(struct config *config);
+/* After that: lowers the caps that need more descriptors than there are, and logs it. */
+void config_fit_descriptors(struct config *config, const struct options *options);

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+#include "app/choose.h"
+
+#include "backend/registry.h"
+#include "backend/trace.h"
+#include "base/attr.h"
+
+#include <string.h>
+
+/* "host" or a path: only native reads these. */
+static bool is_local_image(const char *image)
+{
+	return strcmp(image, "host") == 0 || image[0] == '/' || image[0] == '.';
+}
+
+/* Options that only make sense for docker. */
+static bool asks_for_docker(const struct options *options, const char **reason)
+{
+	static const enum option_id ids[] = { OPTION_ENGINE, OPTION_DOCKER_HOST,
+					      OPTION_DOCKER_RUN_FLAG };
+	static const char *const reasons[] = { "--engine", "--docker-host", "--docker-run-flag" };
+	const char *image = option_text(options, OPTION_IMAGE);
+	size_t i;
+
+	for (i = 0; i < ARRAY_LENGTH(ids); i++) {
+		if (option_is_given(options, ids[i])) {
+			*reason = reasons[i];
+			return true;
+		}
+	}
+	*reason = "--image";
+	return image && !is_local_image(image);
+}
+
+static const char *choose_automatically(const struct options *options, const char **reason)
+{
+	if (asks_for_docker(options, reason))
+		return "docker";
+	*reason = "auto";
+	if (option_is_given(options, OPTION_IMAGE))
+		*reason = "--image";
+	else if (option_is_given(options, OPTION_DISK))
+		*reason = "--disk";
+	return "native";
+}
+
+static int refuse_name(const struct options *options, const char *name, struct error *err)
+{
+	const struct option_spec *spec = &option_table[OPTION_BACKEND];
+	char list[128] = "";
+	size_t used = 0;
+	int i;
+
+	for (i = 0; spec->choices[i]; i++)
+		used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s",
+					 i > 0 ? ", " : "", spec->choices[i]);
+	return error_set(err, option_error_kind(options, OPTION_BACKEND),
+			 "--backend must be one of %s, got: %s", list, name);
+}
+
+static bool reads_option(const struct backend_type *type, const char *name)
+{
+	size_t i;
+
+	for (i = 0; type->options && type->options[i]; i++) {
+		if (strcmp(type->options[i], name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* A sandbox without the limit that was asked for would be a broken promise. */
+static int check_limits(const struct backend_type *type, const struct options *options,
+			struct error *err)
+{
+	static const enum option_id limits[] = { OPTION_CPU, OPTION_MEMORY, OPTION_DISK };
+	size_t i;
+
+	for (i = 0; i < ARRAY_LENGTH(limits); i++) {
+		const char *name = option_table[limits[i]].name;
+
+		if (option_is_given(options, limits[i]) && !reads_option(type, name))
+			return error_set(err, ERROR_CONFIG,
+					 "The %s backend does not enforce --%s yet, and a limit is "
+					 "never ignored. Leave --%s out.",
+					 type->name, name, name);
+	}
+	return 0;
+}
+
+static int check_native(const struct options *options, struct error *err)
+{
+	const char *image = option_text(options, OPTION_IMAGE);
+
+	if (option_number(options, OPTION_NETWORK) != 0)
+		return error_set(err, ERROR_CONFIG,
+				 "The native backend has no network yet: its sandboxes reach "
+				 "nothing, not even this machine. Leave --network out.");
+	if (image && !is_local_image(image))
+		return error_set(
+			err, ERROR_CONFIG,
+			"The native backend takes for --image host, or a path that begins "
+			"with / or . (a directory or a tar of a root file system), got: %s",
+			image);
+	return 0;
+}
+
+/* Flags for a backend that was not chosen are no error: they may stand in a shared start script.
+ * But nobody should believe that they do something. */
+static void warn_of_unused(const struct backend_type *type, const struct options *options)
+{
+	int i;
+
+	for (i = 0; i < OPTION_COUNT; i++) {
+		const struct option_spec *spec = &option_table[i];
+
+		if (spec->group < OPTION_GROUP_SANDBOX || reads_option(type, spec->name) ||
+		    options->values[i].source != OPTION_FROM_FLAG)
+			continue;
+		log_event(LOG_WARNING, "option_unused", LOG_STRING("option", spec->name),
+			  LOG_STRING("backend", type->name));
+	}
+}
+
+static int check_type(const struct backend_type *type, const char *name,
+		      const struct options *options, const char *reason, struct error *err)
+{
+	if (!type)
+		return refuse_name(options, name, err);
+	if (type->missing)
+		return error_set(err, ERROR_CONFIG,
+				 "The %s backend (chosen by %s) is not in this build: %s", name,
+				 reason, type->missing);
+	if (check_limits(type, options, err) < 0)
+		return -1;
+	return strcmp(name, "native") == 0 ? check_native(options, err) : 0;
+}
+
+const struct backend_type *choose_backend(struct config *config, const struct options *options,
+					  const char **reason, struct error *err)
+{
+	const char *name = config->backend_name;
+	const char *why = "--backend";
+	const struct backend_type *type;
+
+	if (strcmp(name, "auto") == 0)
+		name = choose_automatically(options, &why);
+	type = backend_find(name);
+	if (check_type(type, name, options, why, err) < 0)
+		return NULL;
+	warn_of_unused(type, options);
+	config->backend_name = type->name;
+	*reason = why;
+	return type;
+}
+
+struct backend *choose_open(const struct config *config, const struct backend_type *type,
+			    struct error *err)
+{
+	struct backend *backend = backend_open(type, &config->backend, err);
+
+	return backend && config->log_level == LOG_DEBUG ? trace_wrap(backend) : backend;
+}

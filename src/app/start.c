@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+#include "app/start.h"
+
+#include "app/command.h"
+#include "app/help.h"
+#include "base/escape.h"
+#include "base/fd.h"
+
+#include <string.h>
+#include <unistd.h>
+
+/* What --help, --help-json and --version print. */
+static int answer(enum option_id action, struct error *err)
+{
+	struct buf text = BUF_INIT(HELP_MAX_BYTES);
+	int result;
+
+	if (action == OPTION_HELP)
+		help_append(&text);
+	else if (action == OPTION_HELP_JSON)
+		help_append_json(&text);
+	else
+		(void)buf_append_string(&text, "kilntainers " KILNTAINERS_VERSION "\n");
+	result = fd_write_all(STDOUT_FILENO, text.data, text.length, err);
+	buf_finish(&text);
+	return result;
+}
+
+static void warn_of_unknown(const struct options *options)
+{
+	size_t i;
+
+	for (i = 0; i < options->unknown_count; i++)
+		log_event(LOG_WARNING, "unknown_environment_variable",
+			  LOG_STRING("name", options->unknown_variables[i]));
+}
+
+enum start_outcome start_begin(struct start *start, enum option_command command, int argc,
+			       char **argv, char *const *environment, struct error *err)
+{
+	if (options_parse(&start->options, command, argc, argv, environment, err) < 0)
+		return START_FAILED;
+	if (start->options.has_action) {
+		enum option_id action = start->options.action;
+
+		options_finish(&start->options);
+		return answer(action, err) < 0 ? START_FAILED : START_ANSWERED;
+	}
+	if (config_load(&start->config, &start->options, command, err) < 0) {
+		options_finish(&start->options);
+		return START_FAILED;
+	}
+	log_configure(start->config.log_level, start->config.log_format);
+	warn_of_unknown(&start->options);
+	return START_READY;
+}
+
+void start_finish(struct start *start)
+{
+	options_finish(&start->options);
+}
+
+int start_report(const struct error *err)
+{
+	/* An escaped byte is six at most. */
+	struct buf text = BUF_INIT(8 * ERROR_MESSAGE_BYTES);
+
+	(void)buf_append_string(&text, "kilntainers: error: ");
+	(void)escape_append(&text, err->message, strlen(err->message), ERROR_MESSAGE_BYTES,
+			    ESCAPE_TEXT);
+	(void)buf_append_byte(&text, '\n');
+	if (err->kind == ERROR_USAGE)
+		(void)buf_append_string(&text, "Try 'kilntainers --help'.\n");
+	(void)fd_write_all(STDERR_FILENO, text.data, text.length, NULL);
+	buf_finish(&text);
+	return err->kind == ERROR_USAGE ? 2 : 1;
+}
+
+int command_completion(int argc, char **argv, char **environment)
+{
+	struct buf script = BUF_INIT(HELP_MAX_BYTES);
+	struct error err = ERROR_INIT;
+
+	(void)environment;
+	if (argc > 2)
+		(void)error_set(&err, ERROR_USAGE, "completion takes one shell, got also: %s",
+				argv[2]);
+	else if (completion_append(&script, argc == 2 ? argv[1] : NULL, &err) == 0)
+		(void)fd_write_all(STDOUT_FILENO, script.data, script.length, &err);
+	buf_finish(&script);
+	return err.kind == ERROR_NONE ? 0 : start_report(&err);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Picks the sub-command and runs it. */
+
+#include "app/command.h"
+#include "base/attr.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+static const struct {
+	const char *name;
+	int (*run)(int argc, char **argv, char **environment);
+} commands[] = {
+	{ "exec", command_exec },
+	{ "doctor", command_doctor },
+	{ "completion", command_completion },
+};
+
+/* A descriptor from 0 to 2 that our starter closed would be given to the next file that we open,
+ * and then read as a client or written over as a log. */
+static int hold_standard_descriptors(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+		if (fd < 0)
+			return -1;
+	} while (fd <= STDERR_FILENO);
+	return close(fd);
+}
+
+int main(int argc, char **argv)
+{
+	size_t i;
+
+	if (hold_standard_descriptors() < 0)
+		return 1;
+	/* Writing to whoever went away is an error that is handled, not the end. */
+	(void)signal(SIGPIPE, SIG_IGN);
+	for (i = 0; argc > 1 && i < ARRAY_LENGTH(commands); i++) {
+		if (strcmp(argv[1], commands[i].name) == 0)
+			return commands[i].run(argc - 1, argv + 1, environ);
+	}
+	return command_serve(argc, argv, environ);
+}

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: MIT */
+#include "../unit.h"
+
+#include "app/choose.h"
+#include "app/config.h"
+#include "backend/registry.h"
+#include "base/attr.h"
+#include "base/limits.h"
+
+#include <string.h>
+
+#define MAX_WORDS 12
+
+/* One command line (flags, NULL, variables) and what became of it. */
+struct line {
+	struct options options;
+	struct config config;
+	struct error err;
+};
+
+static int load(struct line *line, enum option_command command, const char *const *words)
+{
+	static char copies[2 * MAX_WORDS][128];
+	static char *argv[MAX_WORDS + 1];
+	char *environment[MAX_WORDS + 1] = { NULL };
+	int copied = 0;
+	int argc = 1;
+	int count = 0;
+
+	memset(argv, 0, sizeof(argv));
+	memset(line, 0, sizeof(*line));
+	argv[0] = copies[copied++];
+	for (; *words; words++, argc++) {
+		argv[argc] = copies[copied++];
+		(void)snprintf(argv[argc], sizeof(copies[0]), "%s", *words);
+	}
+	for (words++; *words; words++, count++) {
+		environment[count] = copies[copied++];
+		(void)snprintf(environment[count], sizeof(copies[0]), "%s", *words);
+	}
+	assert_int_equal(
+		options_parse(&line->options, command, argc, argv, environment, &line->err), 0);
+	return config_load(&line->config, &line->options, command, &line->err);
+}
+
+#define LOAD(line, ...)                                                                            \
+	load(line, OPTION_COMMAND_SERVE, (const char *const[]){ __VA_ARGS__, NULL, NULL })
+
+static void the_defaults_are_those_of_the_documentation(void **state)
+{
+	struct line line;
+
+	(void)state;
+	assert_int_equal(LOAD(&line, NULL), 0);
+	assert_string_equal(line.config.backend_name, "auto");
+	assert_int_equal(line.config.transport, TRANSPORT_STDIO);
+	assert_int_equal(line.config.timeout_s, 120);
+	assert_int_equal(line.config.max_timeout_s, 86400);
+	assert_int_equal(line.config.sandbox_scope, SANDBOX_SCOPE_AUTO);
+	assert_int_equal(line.config.log_level, LOG_INFO);
+	assert_int_equal(line.config.log_format, LOG_TEXT);
+	assert_int_equal(line.config.registry.output_limit_bytes, 2 * MIB);
+	assert_int_equal(line.config.registry.max_parallel, 8);
+	assert_int_equal(line.config.registry.max_running, 1024);
+	assert_int_equal(line.config.registry.max_sandboxes, 1000);
+	assert_true(line.config.registry.max_creating >= 2);
+	assert_int_equal(line.config.registry.max_creating % 2, 0);
+	assert_int_equal(line.config.registry.max_handles, 64);
+	assert_null(line.config.backend.image);
+	assert_null(line.config.backend.shell);
+	assert_false(line.config.backend.has_network);
+	assert_int_equal(line.config.backend.disk_bytes, 512 * MIB);
+	options_finish(&line.options);
+}
+
+static void values_reach_their_places(void **state)
+{
+	struct line line;
+
+	(void)state;
+	assert_int_equal(LOAD(&line, "--sandbox-scope=handle", "--log-level=debug",
+			      "--log-format=json", "--max-creating=3", "--max-parallel=1",
+			      "--shell=ash", "--image=/srv/root", "--network",
+			      "--tool-instruction-override=text"),
+			 0);
+	assert_int_equal(line.config.sandbox_scope, SANDBOX_SCOPE_HANDLE);
+	assert_int_equal(line.config.log_level, LOG_DEBUG);
+	assert_int_equal(line.config.log_format, LOG_JSON);
+	assert_int_equal(line.config.registry.max_creating, 3);
+	assert_int_equal(line.config.registry.max_parallel, 1);
+	assert_string_equal(line.config.backend.shell, "ash");
+	assert_string_equal(line.config.backend.image, "/srv/root");
+	assert_true(line.config.backend.has_network);
+	assert_string_equal(line.config.description_override, "text");
+	assert_null(line.config.description_extension);
+	options_finish(&line.options);
+}
+
+struct refusal {
+	const char *words[MAX_WORDS];
+	enum error_kind kind;
+	const char *message;
+};
+
+static const char both_texts[] =
+	"Cannot use both --tool-instruction-override and --extended-tool-instruction. Use override "
+	"to replace the description entirely, or extended to append to the backend default.";
+static const char no_http[] =
+	"--transport http is not in this version yet: it serves stdio only. Leave --transport out "
+	"and let the client start kilntainers as a program.";
+
+static const struct refusal refusals[] = {
+	{ { "--tool-instruction-override=a", "--extended-tool-instruction=b" },
+	  ERROR_USAGE,
+	  both_texts },
+	{ { "--tool-instruction-override=a", NULL, "KILNTAINERS_EXTENDED_TOOL_INSTRUCTION=b" },
+	  ERROR_USAGE,
+	  both_texts },
+	{ { NULL, "KILNTAINERS_TOOL_INSTRUCTION_OVERRIDE=a",
+	    "KILNTAINERS_EXTENDED_TOOL_INSTRUCTION=b" },
+	  ERROR_CONFIG,
+	  both_texts },
+	{ { "--sandbox-scope=principal" },
+	  ERROR_USAGE,
+	  "--sandbox-scope principal is only valid with --transport http and tokens. In stdio "
+	  "mode, there is one client, and it has no name." },
+	{ { "--timeout=10", "--max-timeout=9" },
+	  ERROR_USAGE,
+	  "--timeout (10) must not be above --max-timeout (9)." },
+	{ { NULL, "KILNTAINERS_MAX_TIMEOUT=9" },
+	  ERROR_CONFIG,
+	  "--timeout (120) must not be above --max-timeout (9)." },
+	{ { "--transport=http" }, ERROR_CONFIG, no_http },
+	{ { NULL, "KILNTAINERS_TRANSPORT=http" }, ERROR_CONFIG, no_http },
+	{ { "--transport=http", "--port=1", "--host=::", "--session-timeout=5" },
+	  ERROR_CONFIG,
+	  no_http },
+};
+
+static void what_does_not_fit_together_is_refused_with_its_text(void **state)
+{
+	struct line line;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LENGTH(refusals); i++) {
+		assert_int_equal(load(&line, OPTION_COMMAND_SERVE, refusals[i].words), -1);
+		assert_string_equal(line.err.message, refusals[i].message);
+		assert_int_equal(line.err.kind, refusals[i].kind);
+		options_finish(&line.options);
+	}
+}
+
+static void a_scope_for_http_in_the_environment_is_ignored_on_stdio(void **state)
+{
+	struct line line;
+
+	(void)state;
+	assert_int_equal(LOAD(&line, NULL, "KILNTAINERS_SANDBOX_SCOPE=principal"), 0);
+	assert_int_equal(line.config.sandbox_scope, SANDBOX_SCOPE_AUTO);
+	options_finish(&line.options);
+}
+
+static void a_long_default_timeout_raises_the_maximum_that_nobody_set(void **state)
+{
+	struct line line;
+
+	(void)state;
+	assert_int_equal(LOAD(&line, "--timeout=90000"), 0);
+	assert_int_equal(line.config.max_timeout_s, 90000);
+	options_finish(&line.options);
+}
+
+static void exec_and_doctor_log_warnings_only(void **state)
+{
+	struct line line;
+
+	(void)state;
+	assert_int_equal(load(&line, OPTION_COMMAND_EXEC, (const char *[]){ "ls", NULL, NULL }), 0);
+	assert_int_equal(line.config.log_level, LOG_WARNING);
+	options_finish(&line.options);
+	assert_int_equal(load(&line, OPTION_COMMAND_EXEC,
+			      (const char *[]){ "--log-level=info", "ls", NULL, NULL }),
+			 0);
+	assert_int_equal(line.config.log_level, LOG_INFO);
+	options_finish(&line.options);
+}
+
+static void caps_shrink_to_the_descriptors_there_are(void **state)
+{
+	struct line line;
+
+	(void)state;
+	assert_int_equal(LOAD(&line, "--log-level=error"), 0);
+	log_configure(LOG_ERROR, LOG_TEXT);
+
+	line.config.backend.nofile_hard = 1048576;
+	config_fit_descriptors(&line.config, &line.options);
+	assert_int_equal(line.config.registry.max_running, 1024);
+	assert_int_equal(line.config.registry.max_sandboxes, 1000);
+
+	line.config.backend.nofile_hard = 1024;
+	config_fit_descriptors(&line.config, &line.options);
+	assert_in_range(line.config.registry.max_running, 1, 95);
+	assert_in_range(line.config.registry.max_sandboxes, 1, 239);
+	assert_true(line.config.registry.max_running * LIMIT_DESCRIPTORS_PER_CALL +
+			    line.config.registry.max_sandboxes * LIMIT_DESCRIPTORS_PER_SANDBOX <=
+		    1024 - LIMIT_DESCRIPTORS_RESERVED);
+
+	line.config.backend.nofile_hard = 16;
+	config_fit_descriptors(&line.config, &line.options);
+	assert_true(line.config.registry.max_running >= 1);
+	assert_true(line.config.registry.max_sandboxes >= 1);
+	options_finish(&line.options);
+}
+
+/* --- the choice of a backend ------------------------------------------------ */
+
+/* What the registry of this test has; the real one depends on the build. */
+static const char *const native_options[] = { "image", "disk", NULL };
+static const struct backend_type native = { .name = "native", .options = native_options };
+static const struct backend_type docker = { .name = "docker", .missing = "Build it." };
+static const struct backend_type bare = { .name = "modal" };
+
+const struct backend_type *backend_find(const char *name)
+{
+	static const struct backend_type *const types[] = { &native, &docker, &bare };
+	size_t i;
+
+	for (i = 0; i < ARRAY_LENGTH(types); i++) {
+		if (strcmp(types[i]->name, name) == 0)
+			return types[i];
+	}
+	return NULL;
+}
+
+struct choice {
+	const char *words[MAX_WORDS];
+	const char *name; /* NULL: refused */
+	const char *text; /* the reason, or the refusal */
+	enum error_kind kind;
+};
+
+static const struct choice choices[] = {
+	{ { NULL }, "native", "auto", ERROR_NONE },
+	{ { "--backend=auto" }, "native", "auto", ERROR_NONE },
+	{ { "--backend=native" }, "native", "--backend", ERROR_NONE },
+	{ { NULL, "KILNTAINERS_BACKEND=native" }, "native", "--backend", ERROR_NONE },
+	{ { "--image=host" }, "native", "--image", ERROR_NONE },
+	{ { "--image=/srv/root" }, "native", "--image", ERROR_NONE },
+	{ { "--image=./root.tar" }, "native", "--image", ERROR_NONE },
+	{ { "--image=../root" }, "native", "--image", ERROR_NONE },
+	{ { "--disk=1g" }, "native", "--disk", ERROR_NONE },
+	{ { NULL, "KILNTAINERS_NETWORK=0" }, "native", "auto", ERROR_NONE },
+	{ { "--backend=modal" }, "modal", "--backend", ERROR_NONE },
+
+	{ { "--engine=podman" },
+	  NULL,
+	  "The docker backend (chosen by --engine) is not in this build: Build it.",
+	  ERROR_CONFIG },
+	{ { "--docker-host=tcp://h:1" },
+	  NULL,
+	  "The docker backend (chosen by --docker-host) is not in this build: Build it.",
+	  ERROR_CONFIG },
+	{ { "--docker-run-flag=-q", "--disk=1g" },
+	  NULL,
+	  "The docker backend (chosen by --docker-run-flag) is not in this build: Build it.",
+	  ERROR_CONFIG },
+	{ { "--image=node:22" },
+	  NULL,
+	  "The docker backend (chosen by --image) is not in this build: Build it.",
+	  ERROR_CONFIG },
+	{ { NULL, "KILNTAINERS_IMAGE=node:22" },
+	  NULL,
+	  "The docker backend (chosen by --image) is not in this build: Build it.",
+	  ERROR_CONFIG },
+	{ { "--backend=docker" },
+	  NULL,
+	  "The docker backend (chosen by --backend) is not in this build: Build it.",
+	  ERROR_CONFIG },
+	{ { "--backend=nonsense" },
+	  NULL,
+	  "--backend must be one of auto, native, docker, go_busybox, wasm, e2b, modal, got: "
+	  "nonsense",
+	  ERROR_USAGE },
+	{ { NULL, "KILNTAINERS_BACKEND=nonsense" },
+	  NULL,
+	  "--backend must be one of auto, native, docker, go_busybox, wasm, e2b, modal, got: "
+	  "nonsense",
+	  ERROR_CONFIG },
+	{ { "--memory=1g" },
+	  NULL,
+	  "The native backend does not enforce --memory yet, and a limit is never ignored. Leave "
+	  "--memory out.",
+	  ERROR_CONFIG },
+	{ { NULL, "KILNTAINERS_CPU=2" },
+	  NULL,
+	  "The native backend does not enforce --cpu yet, and a limit is never ignored. Leave "
+	  "--cpu out.",
+	  ERROR_CONFIG },
+	{ { "--backend=modal", "--disk=1g" },
+	  NULL,
+	  "The modal backend does not enforce --disk yet, and a limit is never ignored. Leave "
+	  "--disk out.",
+	  ERROR_CONFIG },
+	{ { "--network" },
+	  NULL,
+	  "The native backend has no network yet: its sandboxes reach nothing, not even this "
+	  "machine. Leave --network out.",
+	  ERROR_CONFIG },
+	{ { "--backend=native", "--image=alpine" },
+	  NULL,
+	  "The native backend takes for --image host, or a path that begins with / or . (a "
+	  "directory or a tar of a root file system), got: alpine",
+	  ERROR_CONFIG },
+};
+
+static void the_backend_follows_from_the_options(void **state)
+{
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LENGTH(choices); i++) {
+		const struct backend_type *type;
+		const char *reason = NULL;
+		struct line line;
+
+		assert_int_equal(load(&line, OPTION_COMMAND_SERVE, choices[i].words), 0);
+		type = choose_backend(&line.config, &line.options, &reason, &line.err);
+		if (choices[i].name) {
+			assert_non_null(type);
+			assert_string_equal(type->name, choices[i].name);
+			assert_string_equal(line.config.backend_name, choices[i].name);
+			assert_string_equal(reason, choices[i].text);
+		} else {
+			assert_null(type);
+			assert_string_equal(line.err.message, choices[i].text);
+			assert_int_equal(line.err.kind, choices[i].kind);
+		}
+		options_finish(&line.options);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_defaults_are_those_of_the_documentation),
+		cmocka_unit_test(values_reach_their_places),
+		cmocka_unit_test(what_does_not_fit_together_is_refused_with_its_text),
+		cmocka_unit_test(a_scope_for_http_in_the_environment_is_ignored_on_stdio),
+		cmocka_unit_test(a_long_default_timeout_raises_the_maximum_that_nobody_set),
+		cmocka_unit_test(exec_and_doctor_log_warnings_only),
+		cmocka_unit_test(caps_shrink_to_the_descriptors_there_are),
+		cmocka_unit_test(the_backend_follows_from_the_options),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
