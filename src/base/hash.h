@@ -11,5 +11,10 @@
 
 void hash_bytes(unsigned char digest[HASH_BYTES], const void *data, size_t bytes);
 void hash_hex(char text[HASH_HEX_BYTES], const void *data, size_t bytes);
+/* The same piece by piece; hash_finish frees it, with or without a digest to fill in. */
+struct hash;
+struct hash *hash_create(void);
+void hash_update(struct hash *hash, const void *data, size_t bytes);
+void hash_finish(struct hash *hash, unsigned char *digest);
 /* Time depends on `bytes` alone, so that a secret cannot be found byte by byte. */
 bool hash_equal(const void *a, const void *b, size_t bytes);

@@ -31,6 +31,8 @@ int image_host(const struct image_request *request, struct image *image, struct 
 int image_trees(const struct image_request *request, struct image *image, struct error *err);
 /* The host's /etc, without accounts. /etc was made before. Says in *is_cut if a limit was met. */
 int image_etc(struct buf *plan, bool *is_cut, struct error *err);
-/* `directory` is absolute. */
+/* Is there any program in it? ERROR_CONFIG if not; `name` is what the user calls it. */
+int image_check_root(int root_fd, const char *name, struct error *err);
+/* `directory` is absolute; request->name is only what to call it. */
 int image_directory(const char *directory, const struct image_request *request, struct image *image,
 		    struct error *err);

@@ -77,6 +77,18 @@ static int add_made(struct buf *plan, int root_fd, const char *path, struct erro
 	return image_add_identity(plan, err);
 }
 
+int image_check_root(int root_fd, const char *name, struct error *err)
+{
+	struct image_probe probe = { .root_fd = root_fd };
+
+	if (image_probe_has_programs(&probe))
+		return 0;
+	return error_set(err, ERROR_CONFIG,
+			 "--image %.200s is not a root file system: it has no program in /bin, "
+			 "/usr/bin or anywhere else that programs are",
+			 name);
+}
+
 int image_directory(const char *directory, const struct image_request *request, struct image *image,
 		    struct error *err)
 {
@@ -86,16 +98,13 @@ int image_directory(const char *directory, const struct image_request *request, 
 	struct stat status;
 
 	if (root_fd < 0 || fstat(root_fd, &status) < 0)
-		return error_set_kind_errno(err, ERROR_CONFIG, "--image %.200s", directory);
-	if (refuse_host(&status, directory, err) < 0 || refuse_mounts(directory, err) < 0)
+		return error_set_kind_errno(err, ERROR_CONFIG, "--image %.200s", request->name);
+	if (refuse_host(&status, request->name, err) < 0 || refuse_mounts(directory, err) < 0)
 		return -1;
-	if (!image_probe_has_programs(&probe))
-		return error_set(err, ERROR_CONFIG,
-				 "--image %.200s is not a root file system: there is no program in "
-				 "/bin, /usr/bin or anywhere else that programs are",
-				 directory);
+	if (image_check_root(root_fd, request->name, err) < 0)
+		return -1;
 	if (plan_append(&image->plan, &root, err) < 0 ||
-	    add_made(&image->plan, root_fd, directory, err) < 0)
+	    add_made(&image->plan, root_fd, request->name, err) < 0)
 		return -1;
 	image_probe_system(&probe, image->system, sizeof(image->system));
 	image_probe_programs(&probe, image->programs, sizeof(image->programs));
