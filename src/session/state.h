@@ -61,10 +61,10 @@ struct registry {
 	struct exec_facts *facts;
 
 	bool is_shutting_down;
-	bool is_closing_leases;
+	bool is_end_posted;
 	bool is_gone;
 	struct loop_timer *grace_timer;
-	struct loop_task gone_task;
+	struct loop_task end_task;
 	void (*on_gone)(void *context);
 	void *on_gone_context;
 };
