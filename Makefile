@@ -14,8 +14,7 @@ check:
 	tools/check
 
 bench: build
-	ninja -C build bench/bench-spawn
-	python3 bench/run.py build/kilntainers build/bench/bench-spawn
+	python3 bench/run.py build/kilntainers
 
 install: build
 	meson configure build --prefix $(PREFIX)

@@ -77,6 +77,14 @@ PHASES = {
 # --- one run ------------------------------------------------------------------
 
 
+def reap():
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
+
+
 class Machine:
     """What must be the same before and after a run."""
 
@@ -92,7 +100,9 @@ class Machine:
 
     def remains(self, namespaces, files):
         """Sentences about what is left of a server; cheapest first."""
-        left = sorted(traces.our_processes())
+        reap()
+        left = ["process %d %s" % (pid, traces.read("/proc/%d/cmdline" % pid).replace("\0", " "))
+                for pid in traces.descendants(os.getpid())]
         if left:
             return left
         left += sorted(traces.holders(namespaces))
@@ -141,7 +151,7 @@ def finish_leftovers():
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
-    traces.reap()
+    reap()
 
 
 def report(number, phase, runs, slowest_s, complaints):

@@ -10,7 +10,7 @@ import ctypes
 import os
 import time
 
-NAMES = ("kilntainers",)
+NAMES = ("kilntainers", "kilntainer", "sandbox-guest")
 PR_SET_CHILD_SUBREAPER = 36
 FOLDERS = ("/tmp", "/var/tmp", "/dev/shm", "/run", "/run/user/%d" % os.getuid())
 CGROUPS = "/sys/fs/cgroup"
@@ -88,19 +88,15 @@ def is_ours(text):
     return any(name in text for name in NAMES)
 
 
-def reap():
-    """Takes the exit codes of the children that the caller adopted and that have ended."""
-    try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-    except ChildProcessError:
-        pass
-
-
 def our_processes():
-    reap()
-    return {"process %d %s" % (pid, read("/proc/%d/cmdline" % pid).replace("\0", " "))
-            for pid in descendants(os.getpid())}
+    """Processes that run our executable, be it from a file or from memory, and zombies of ours."""
+    found = set()
+    for pid in pids():
+        program = link("/proc/%d/exe" % pid)
+        if is_ours(os.path.basename(program)) or (
+                program.startswith("/memfd:") and is_ours(program)):
+            found.add("process %d %s" % (pid, read("/proc/%d/cmdline" % pid).replace("\0", " ")))
+    return found
 
 
 def our_mounts():
