@@ -3,6 +3,7 @@
 
 #include "base/attr.h"
 #include "base/cleanup.h"
+#include "guest/tree.h"
 #include "zygote/seccomp.h"
 
 #include <errno.h>
@@ -165,7 +166,8 @@ int confine_guest(struct error *err)
 
 struct confine_tags {
 	struct {
-		pid_t pid;
+		pid_t pid;	/* of the supervisor */
+		uint64_t start; /* tells it from a later process of that pid */
 		dev_t device;
 		ino_t inode;
 	} slots[TAG_SLOTS];
@@ -183,20 +185,58 @@ struct confine_tags *confine_tags_create(struct error *err)
 	return memory;
 }
 
-int confine_spare(void *context, struct error *err)
+static int read_process(struct tree_process *process, pid_t pid)
 {
-	struct confine_tags *tags = context;
+	CLEANUP(cleanup_fd) int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	return proc < 0 ? -1 : tree_read_process(process, proc, pid);
+}
+
+static int note_tag(struct confine_tags *tags, struct error *err)
+{
 	size_t slot = (size_t)getpid() % TAG_SLOTS;
+	struct tree_process self;
 	struct stat tag;
 
-	if (unshare(CLONE_NEWUTS) < 0 || stat("/proc/self/ns/uts", &tag) < 0)
-		return error_set_errno(err, "tagging the command");
+	if (stat("/proc/self/ns/uts", &tag) < 0 || read_process(&self, getpid()) < 0)
+		return error_set_errno(err, "reading the command's tag");
+	tags->slots[slot].start = self.start;
 	tags->slots[slot].device = tag.st_dev;
 	tags->slots[slot].inode = tag.st_ino;
 	tags->slots[slot].pid = getpid();
-	if (keep_capabilities(COMMAND_CAPABILITIES, err) < 0)
+	return 0;
+}
+
+int confine_spare(void *context, struct error *err)
+{
+	if (unshare(CLONE_NEWUTS) < 0)
+		return error_set_errno(err, "tagging the command");
+	if (note_tag(context, err) < 0 || keep_capabilities(COMMAND_CAPABILITIES, err) < 0)
 		return -1;
 	return seccomp_load(SECCOMP_FILTER_COMMAND, err);
+}
+
+/*
+ * A process hides its tag if it runs a program that the guest may not read, or
+ * none yet: between fork and exec it still has the memory of its supervisor. Then
+ * its parents decide: what descends from another living supervisor is that one's,
+ * since orphans go to their own supervisor, or to the guest. For anyone else the
+ * answer in doubt is yes: nothing may outlive its kill.
+ */
+static bool descends_from_another(const struct confine_tags *tags, pid_t supervisor, pid_t pid)
+{
+	struct tree_process process;
+
+	for (size_t depth = 0; depth < TREE_MAX_PROCESSES && pid > 1; depth++) {
+		size_t slot = (size_t)pid % TAG_SLOTS;
+
+		if (read_process(&process, pid) < 0)
+			return false;
+		if (tags->slots[slot].pid == pid && tags->slots[slot].start == process.start)
+			return pid != supervisor;
+		pid = process.parent;
+	}
+	return false;
 }
 
 bool confine_is_tagged(void *context, pid_t supervisor, pid_t pid)
@@ -208,9 +248,8 @@ bool confine_is_tagged(void *context, pid_t supervisor, pid_t pid)
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/ns/uts", (int)pid);
 	if (stat(path, &tag) < 0)
-		/* Gone, or it runs a program that the guest may not read, which hides its tag. In
-		 * doubt it is the command's: nothing may outlive its kill. */
-		return errno != ENOENT && errno != ESRCH;
+		return errno != ENOENT && errno != ESRCH &&
+		       !descends_from_another(tags, supervisor, pid);
 	return tags->slots[slot].pid == supervisor && tags->slots[slot].device == tag.st_dev &&
 	       tags->slots[slot].inode == tag.st_ino;
 }
