@@ -132,10 +132,10 @@ void config_fit_descriptors(struct config *config, const struct options *options
 	uint64_t calls = (uint64_t)config->registry.max_running * LIMIT_DESCRIPTORS_PER_CALL;
 	uint64_t sandboxes =
 		(uint64_t)config->registry.max_sandboxes * LIMIT_DESCRIPTORS_PER_SANDBOX;
-	uint64_t limit = config->backend.nofile_hard;
-	uint64_t have = limit > 2 * LIMIT_DESCRIPTORS_RESERVED ? limit - LIMIT_DESCRIPTORS_RESERVED
-							       : LIMIT_DESCRIPTORS_RESERVED;
+	uint64_t have = LIMIT_DESCRIPTORS_RESERVED;
 
+	if (config->backend.nofile_hard > 2 * LIMIT_DESCRIPTORS_RESERVED)
+		have = config->backend.nofile_hard - LIMIT_DESCRIPTORS_RESERVED;
 	if (calls + sandboxes <= have)
 		return;
 	/* Each in proportion; one of each is worth trying. */
