@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 /* Twice per full pipe; the stacks of calls are small. */
@@ -21,7 +22,8 @@ struct pumping {
 	const struct pump *setup;
 	struct exec_result *result;
 	struct feed feed;
-	int output_fds[2]; /* by enum exec_stream; -1 once at end-of-file */
+	int output_fds[2];	  /* by enum exec_stream; -1 once at end-of-file */
+	uint64_t output_bytes[2]; /* read so far */
 	uint64_t started_us;
 	uint64_t deadline_ms; /* while it runs: its timeout; while it is killed: the confirmation */
 	bool was_started;
@@ -30,34 +32,32 @@ struct pumping {
 	bool sink_is_full;
 };
 
-/* Returns the bytes read, 0 if there is nothing now. What nobody wants any more is discarded. */
-static size_t read_output(struct pumping *pumping, enum exec_stream stream)
+/* What nobody wants any more is discarded. */
+static void read_output(struct pumping *pumping, enum exec_stream stream)
 {
 	char buffer[PUMP_READ_BYTES];
 	struct exec_sink *sink = pumping->setup->sink;
 	ssize_t got = read(pumping->output_fds[stream], buffer, sizeof(buffer));
 
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
-		return 0;
+		return;
 	if (got <= 0) {
 		cleanup_fd(&pumping->output_fds[stream]);
-		return 0;
+		return;
 	}
+	pumping->output_bytes[stream] += (uint64_t)got;
 	if (!pumping->is_killed && sink->on_output(sink, stream, buffer, (size_t)got) < 0)
 		pumping->sink_is_full = true;
-	return (size_t)got;
 }
 
-static size_t read_ready_output(struct pumping *pumping, const struct pollfd fds[2])
+static void read_ready_output(struct pumping *pumping, const struct pollfd fds[2])
 {
-	size_t bytes = 0;
 	int stream;
 
 	for (stream = EXEC_STDOUT; stream <= EXEC_STDERR; stream++) {
 		if (fds[stream].fd >= 0 && fds[stream].revents != 0)
-			bytes += read_output(pumping, (enum exec_stream)stream);
+			read_output(pumping, (enum exec_stream)stream);
 	}
-	return bytes;
 }
 
 static void request_kill(struct pumping *pumping, enum exec_end because)
@@ -137,7 +137,7 @@ static enum pump_outcome run_until_ended(struct pumping *pumping, struct error *
 		fill_poll(pumping, fds);
 		if (poll(fds, POLL_COUNT, clock_poll_timeout(pumping->deadline_ms)) < 0)
 			continue;
-		(void)read_ready_output(pumping, &fds[POLL_STDOUT]);
+		read_ready_output(pumping, &fds[POLL_STDOUT]);
 		feed_advance(&pumping->feed, &fds[POLL_FEED]);
 		event = fds[POLL_STATUS].revents != 0 ? take_status(pumping, err) : PUMP_EVENT_NONE;
 		if (event == PUMP_EVENT_LOST && !pumping->is_killed)
@@ -156,32 +156,49 @@ static enum pump_outcome run_until_ended(struct pumping *pumping, struct error *
 	return PUMP_ENDED;
 }
 
+/* How much of a stream there will be at least: what was read and what is in the pipe. */
+static uint64_t count_output(const struct pumping *pumping, enum exec_stream stream)
+{
+	int bytes = 0;
+
+	if (pumping->output_fds[stream] >= 0)
+		(void)ioctl(pumping->output_fds[stream], FIONREAD, &bytes);
+	return pumping->output_bytes[stream] + (uint64_t)bytes;
+}
+
 /*
  * Reads what the command left in its pipes, and what its helpers (process
  * substitutions, pipelines) still write: until end-of-file, or a while without
- * a byte, or a while in all.
+ * a byte, or a while in all. What was in the pipes at its end is read in any
+ * case: a busy machine may let that while pass before we run again.
  */
 static void drain(struct pumping *pumping)
 {
+	const uint64_t owed[2] = { count_output(pumping, EXEC_STDOUT),
+				   count_output(pumping, EXEC_STDERR) };
 	uint64_t give_up_ms = clock_now_ms() + LIMIT_DRAIN_TOTAL_MS;
-	uint64_t quiet_ms = clock_now_ms() + LIMIT_DRAIN_QUIET_MS;
+	const uint64_t *have = pumping->output_bytes;
 
 	while (!pumping->is_killed &&
 	       (pumping->output_fds[EXEC_STDOUT] >= 0 || pumping->output_fds[EXEC_STDERR] >= 0)) {
 		struct pollfd fds[2] = { { pumping->output_fds[EXEC_STDOUT], POLLIN, 0 },
 					 { pumping->output_fds[EXEC_STDERR], POLLIN, 0 } };
-		uint64_t until_ms = quiet_ms < give_up_ms ? quiet_ms : give_up_ms;
-		int ready = poll(fds, 2, clock_poll_timeout(until_ms));
+		uint64_t quiet_ms = clock_now_ms() + LIMIT_DRAIN_QUIET_MS;
+		int ready = poll(fds, 2,
+				 clock_poll_timeout(quiet_ms < give_up_ms ? quiet_ms : give_up_ms));
 
-		if (ready == 0 || clock_now_ms() >= give_up_ms)
+		if (ready == 0)
 			return;
-		if (ready > 0 && read_ready_output(pumping, fds) > 0)
-			quiet_ms = clock_now_ms() + LIMIT_DRAIN_QUIET_MS;
+		if (ready > 0)
+			read_ready_output(pumping, fds);
 		if (pumping->sink_is_full) {
 			request_kill(pumping, EXEC_END_OUTPUT_LIMIT);
 			pumping->result->end = EXEC_END_OUTPUT_LIMIT;
 			pumping->result->code = 0;
 		}
+		if (clock_now_ms() >= give_up_ms && have[EXEC_STDOUT] >= owed[EXEC_STDOUT] &&
+		    have[EXEC_STDERR] >= owed[EXEC_STDERR])
+			return;
 	}
 }
 

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+#include "exec/capture.h"
+
+#include "exec/notice.h"
+
+#include "tests/unit/unit.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const test_args[] = { "prog", "arg", NULL };
+
+static int put(struct capture *capture, enum exec_stream stream, const char *text)
+{
+	return capture->sink.on_output(&capture->sink, stream, text, strlen(text));
+}
+
+static void assert_buf(const struct buf *buf, const char *expected)
+{
+	assert_int_equal(buf->length, strlen(expected));
+	if (buf->length > 0)
+		assert_memory_equal(buf->data, expected, buf->length);
+}
+
+/* Concludes and compares both streams. */
+static void assert_concluded(struct capture *capture, const struct exec_request *request,
+			     const struct exec_result *result, const char *out, const char *err)
+{
+	assert_int_equal(capture_conclude(capture, request, result, NULL), 0);
+	assert_buf(&capture->out, out);
+	assert_buf(&capture->err, err);
+	capture_finish(capture);
+}
+
+static void output_up_to_the_limit_is_kept_and_one_byte_more_is_too_much(void **state)
+{
+	static const struct {
+		const char *out, *err;
+		int kept;
+	} cases[] = {
+		{ "12345", "6789", 0 },	   /* limit - 1 */
+		{ "12345", "67890", 0 },   /* limit */
+		{ "12345", "678901", -1 }, /* limit + 1 */
+		{ "", "12345678901", -1 },
+	};
+	struct exec_request request = EXEC_REQUEST_INIT;
+	struct exec_result result = { .end = EXEC_END_EXIT };
+	struct capture capture;
+	size_t i;
+
+	(void)state;
+	request.args = test_args;
+	for (i = 0; i < ARRAY_LENGTH(cases); i++) {
+		capture_init(&capture, 10);
+		assert_int_equal(put(&capture, EXEC_STDOUT, cases[i].out), 0);
+		assert_int_equal(put(&capture, EXEC_STDERR, cases[i].err), cases[i].kept);
+		if (cases[i].kept == 0)
+			assert_concluded(&capture, &request, &result, cases[i].out, cases[i].err);
+		else
+			capture_finish(&capture);
+	}
+}
+
+static void past_the_limit_there_is_a_notice_and_no_output(void **state)
+{
+	struct exec_request request = EXEC_REQUEST_INIT;
+	struct exec_result result = { .end = EXEC_END_OUTPUT_LIMIT };
+	struct capture capture;
+
+	(void)state;
+	request.args = test_args;
+	capture_init(&capture, 4);
+	assert_int_equal(put(&capture, EXEC_STDOUT, "123"), 0);
+	assert_int_equal(put(&capture, EXEC_STDERR, "45"), -1);
+	assert_concluded(
+		&capture, &request, &result, "",
+		"[kilntainers: output limit exceeded (4 bytes). Command terminated. No "
+		"output returned. Re-run with head, tail, or grep to manage output size.]");
+	assert_int_equal(exec_result_exit_code(&result), 1);
+}
+
+static void a_timeout_leaves_its_notice_and_no_output(void **state)
+{
+	struct exec_request request = EXEC_REQUEST_INIT;
+	struct exec_result result = { .end = EXEC_END_TIMEOUT };
+	struct capture capture;
+
+	(void)state;
+	request.args = test_args;
+	request.timeout_ms = 120000;
+	capture_init(&capture, 100);
+	assert_int_equal(put(&capture, EXEC_STDOUT, "partial"), 0);
+	assert_int_equal(put(&capture, EXEC_STDERR, "partial"), 0);
+	assert_concluded(&capture, &request, &result, "",
+			 "[kilntainers: command timed out after 120s]");
+	assert_int_equal(exec_result_exit_code(&result), 124);
+
+	request.timeout_ms = 1500;
+	result.was_reset = true;
+	capture_init(&capture, 100);
+	assert_concluded(&capture, &request, &result, "",
+			 "[kilntainers: command timed out after 1.500s]\n[kilntainers: the sandbox "
+			 "was reset because the command could not be killed; its files are gone]");
+}
+
+static void what_cannot_start_says_why_on_stderr(void **state)
+{
+	static const struct {
+		enum exec_start_step step;
+		int failure, exit_code;
+		bool by_shell;
+		const char *text;
+	} cases[] = {
+		{ EXEC_START_PROGRAM, ENOENT, 127, false,
+		  "[kilntainers: cannot start \"prog\": No such file or directory]" },
+		{ EXEC_START_PROGRAM, EACCES, 126, false,
+		  "[kilntainers: cannot start \"prog\": Permission denied]" },
+		{ EXEC_START_PROGRAM, E2BIG, 126, false,
+		  "[kilntainers: cannot start \"prog\": Argument list too long]" },
+		{ EXEC_START_PROGRAM, ENOENT, 127, true,
+		  "[kilntainers: cannot start \"echo hi\": the sandbox's shell: No such file or "
+		  "directory]" },
+		{ EXEC_START_DIRECTORY, ENOENT, 126, false,
+		  "[kilntainers: cannot start \"prog\": working directory \"/no\\u000awhere\": No "
+		  "such file or directory]" },
+		{ EXEC_START_DIRECTORY, ENOTDIR, 126, true,
+		  "[kilntainers: cannot start \"echo hi\": working directory \"/no\\u000awhere\": "
+		  "Not a directory]" },
+		{ EXEC_START_PROCESS, EAGAIN, 126, false,
+		  "[kilntainers: cannot start \"prog\": no new process in the sandbox: Resource "
+		  "temporarily unavailable. End some of its processes]" },
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LENGTH(cases); i++) {
+		struct exec_request request = EXEC_REQUEST_INIT;
+		struct exec_result result = { .end = EXEC_END_NOT_STARTED };
+		struct capture capture;
+
+		request.working_directory = "/no\nwhere";
+		request.args = cases[i].by_shell ? NULL : test_args;
+		request.command = cases[i].by_shell ? "echo hi" : NULL;
+		result.start_step = cases[i].step;
+		result.code = cases[i].failure;
+		capture_init(&capture, 100);
+		assert_concluded(&capture, &request, &result, "", cases[i].text);
+		assert_int_equal(exec_result_exit_code(&result), cases[i].exit_code);
+	}
+}
+
+static void a_notice_stands_on_a_line_of_its_own(void **state)
+{
+	struct exec_request request = EXEC_REQUEST_INIT;
+	struct exec_result result = { .end = EXEC_END_EXIT, .was_reset = true };
+	struct buf unfinished = BUF_INIT(1000);
+	struct buf finished = BUF_INIT(1000);
+
+	(void)state;
+	request.args = test_args;
+	assert_int_equal(buf_append_string(&unfinished, "text"), 0);
+	assert_int_equal(notice_append(&unfinished, &request, &result, 1), 0);
+	assert_memory_equal(unfinished.data, "text\n[kilntainers: ", 19);
+	assert_int_equal(buf_append_string(&finished, "text\n"), 0);
+	assert_int_equal(notice_append(&finished, &request, &result, 1), 0);
+	assert_memory_equal(finished.data, "text\n[kilntainers: ", 19);
+	buf_finish(&unfinished);
+	buf_finish(&finished);
+}
+
+static void a_very_long_name_is_cut_in_the_notice(void **state)
+{
+	struct exec_request request = EXEC_REQUEST_INIT;
+	struct exec_result result = { .end = EXEC_END_NOT_STARTED,
+				      .code = ENOENT,
+				      .start_step = EXEC_START_PROGRAM };
+	struct capture capture;
+	char *name = malloc(100001);
+	const char *args[] = { name, NULL };
+
+	(void)state;
+	memset(name, '\n', 100000);
+	name[100000] = '\0';
+	request.args = args;
+	capture_init(&capture, 0);
+	assert_int_equal(capture_conclude(&capture, &request, &result, NULL), 0);
+	assert_in_range(capture.err.length, 256, 4096);
+	capture_finish(&capture);
+	free(name);
+}
+
+static void ends_have_the_exit_codes_of_a_shell(void **state)
+{
+	struct exec_result result = { .end = EXEC_END_EXIT, .code = 7 };
+
+	(void)state;
+	assert_int_equal(exec_result_exit_code(&result), 7);
+	result = (struct exec_result){ .end = EXEC_END_SIGNAL, .code = SIGKILL };
+	assert_int_equal(exec_result_exit_code(&result), 137);
+	result = (struct exec_result){ .end = EXEC_END_CANCELLED };
+	assert_int_equal(exec_result_exit_code(&result), 124);
+}
+
+static void broken_characters_are_replaced_even_where_reads_cut_them(void **state)
+{
+	struct exec_request request = EXEC_REQUEST_INIT;
+	struct exec_result result = { .end = EXEC_END_EXIT };
+	struct capture capture;
+
+	(void)state;
+	request.args = test_args;
+	capture_init(&capture, 100);
+	assert_int_equal(put(&capture, EXEC_STDOUT, "\xE2\x82"), 0);
+	assert_int_equal(put(&capture, EXEC_STDOUT, "\xAC\xFF."), 0);
+	assert_int_equal(put(&capture, EXEC_STDERR, "\xF0\x9F"), 0);
+	assert_concluded(&capture, &request, &result, "\xE2\x82\xAC\xEF\xBF\xBD.", "\xEF\xBF\xBD");
+}
+
+static void a_full_capture_of_broken_bytes_still_fits_repaired(void **state)
+{
+	struct exec_request request = EXEC_REQUEST_INIT;
+	struct exec_result result = { .end = EXEC_END_EXIT };
+	struct capture capture;
+	char broken[1000];
+
+	(void)state;
+	memset(broken, 0xFF, sizeof(broken));
+	request.args = test_args;
+	capture_init(&capture, sizeof(broken));
+	assert_int_equal(capture.sink.on_output(&capture.sink, EXEC_STDERR, broken, sizeof(broken)),
+			 0);
+	assert_int_equal(capture_conclude(&capture, &request, &result, NULL), 0);
+	assert_int_equal(capture.err.length, 3 * sizeof(broken));
+	capture_finish(&capture);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(output_up_to_the_limit_is_kept_and_one_byte_more_is_too_much),
+		cmocka_unit_test(past_the_limit_there_is_a_notice_and_no_output),
+		cmocka_unit_test(a_timeout_leaves_its_notice_and_no_output),
+		cmocka_unit_test(what_cannot_start_says_why_on_stderr),
+		cmocka_unit_test(a_notice_stands_on_a_line_of_its_own),
+		cmocka_unit_test(a_very_long_name_is_cut_in_the_notice),
+		cmocka_unit_test(ends_have_the_exit_codes_of_a_shell),
+		cmocka_unit_test(broken_characters_are_replaced_even_where_reads_cut_them),
+		cmocka_unit_test(a_full_capture_of_broken_bytes_still_fits_repaired),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
