@@ -123,7 +123,7 @@
 #define LIMIT_DESTROY_MS 10000
 /* An --image tar: entries, and unpacked bytes with the holes of sparse files (bombs). */
 #define LIMIT_IMAGE_ENTRIES 2000000
-#define LIMIT_IMAGE_BYTES (64 * 1024 * MIB)
+#define LIMIT_IMAGE_BYTES (64 * 1024ULL * MIB)
 /* A path in a tar, so that it still has room below the cache directory and in the sandbox. */
 #define LIMIT_IMAGE_PATH_BYTES 2048
 /* Directories within directories that are walked with a descriptor each. */
