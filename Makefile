@@ -14,7 +14,8 @@ check:
 	tools/check
 
 bench: build
-	python3 bench/run.py build/kilntainers
+	ninja -C build bench/bench-spawn
+	python3 bench/run.py build/kilntainers build/bench/bench-spawn
 
 install: build
 	meson configure build --prefix $(PREFIX)

@@ -2,6 +2,7 @@
 #include "app/start.h"
 
 #include "app/command.h"
+#include "app/full.h"
 #include "app/help.h"
 #include "base/escape.h"
 #include "base/fd.h"
@@ -46,7 +47,9 @@ enum start_outcome start_begin(struct start *start, enum option_command command,
 		options_finish(&start->options);
 		return answer(action, err) < 0 ? START_FAILED : START_ANSWERED;
 	}
-	if (config_load(&start->config, &start->options, command, err) < 0) {
+	if (full_take_over(&start->options, command == OPTION_COMMAND_SERVE ? argv : argv - 1,
+			   environment, err) < 0 ||
+	    config_load(&start->config, &start->options, command, err) < 0) {
 		options_finish(&start->options);
 		return START_FAILED;
 	}

@@ -16,7 +16,8 @@ enum start_outcome {
 	START_FAILED,	/* nothing to finish; report with start_report */
 };
 
-/* argv[0] is skipped. */
+/* argv[0] is skipped: it is the program for serve, and for a sub-command that one's name, with
+ * the program before it in the same array. */
 enum start_outcome start_begin(struct start *start, enum option_command command, int argc,
 			       char **argv, char *const *environment, struct error *err);
 void start_finish(struct start *start);

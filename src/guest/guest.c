@@ -39,11 +39,13 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 /* A guest that is not PID 1 takes what is below it along; longer than this it does not wait. */
 #define LEAVE_MS 1000
+#define KERNEL_SIGSET_BYTES 8
 
 struct guest {
 	const struct guest_config *config;
@@ -263,13 +265,22 @@ static void fill_stdio(void)
 		(void)close(fd);
 }
 
+/* By the system call, because the C library keeps its own signals (32 to 34) from us: a server
+ * that inherited one as ignored would pass it on to every command. */
+static void reset_dispositions(void)
+{
+	/* The kernel's struct sigaction is no longer than this, and all zero is SIG_DFL. */
+	static const char default_action[64];
+
+	for (int number = 1; number < NSIG; number++)
+		(void)syscall(SYS_rt_sigaction, number, default_action, NULL, KERNEL_SIGSET_BYTES);
+}
+
 static void take_signals(void)
 {
-	struct sigaction default_action = { .sa_handler = SIG_DFL };
 	sigset_t handled;
 
-	for (int number = 1; number <= SIGRTMAX; number++)
-		(void)sigaction(number, &default_action, NULL);
+	reset_dispositions();
 	(void)sigemptyset(&handled);
 	(void)sigaddset(&handled, SIGCHLD);
 	(void)sigaddset(&handled, SIGTERM);

@@ -184,7 +184,7 @@ static void on_progress_timer(void *context)
 
 void call_restart_queue_timer(struct call *call)
 {
-	loop_timer_start(call->queue_timer, LIMIT_QUEUE_WAIT_MS);
+	loop_timer_start(call->queue_timer, call->session->registry->config.queue_wait_ms);
 }
 
 static void on_queue_timer(void *context)
@@ -211,8 +211,7 @@ static int refuse_handle(const struct session *session, struct error *err)
 			 "This client already has %u sandboxes, the most that it may have. "
 			 "Nothing was run. Pass sandbox_id to use one of them:",
 			 session->live_handles);
-	DL_FOREACH(session->leases, lease)
-	{
+	DL_FOREACH (session->leases, lease) {
 		if (lease->has_handle && lease->state != LEASE_DEAD)
 			(void)buf_printf(&list, " %s", lease->handle);
 	}

@@ -11,6 +11,7 @@
 #include "session/creation.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -156,8 +157,8 @@ static void die(struct lease *lease)
 	lease->death_watch = NULL;
 	leave_run_queue(lease);
 	/* They were meant for this sandbox and its files: none may run in another unaware. */
-	DL_FOREACH2(lease->waiting, call, queue_next)
-	call->lost_its_sandbox = true;
+	DL_FOREACH2 (lease->waiting, call, queue_next)
+		call->lost_its_sandbox = true;
 	examine_when_alone(lease);
 }
 
@@ -212,8 +213,7 @@ static void retire_handle(struct lease *lease)
 	session->dead_handles++;
 	if (session->dead_handles <= LIMIT_DEAD_HANDLES)
 		return;
-	DL_FOREACH(session->leases, oldest)
-	{
+	DL_FOREACH (session->leases, oldest) {
 		if (oldest->state == LEASE_DEAD && oldest != lease)
 			break;
 	}
@@ -245,8 +245,7 @@ static void tell_waiting(struct lease *lease)
 	struct error error = ERROR_INIT;
 
 	(void)error_set(&error, ERROR_LOST, "%s", lease->epitaph);
-	DL_FOREACH_SAFE2(lease->waiting, call, next, queue_next)
-	{
+	DL_FOREACH_SAFE2 (lease->waiting, call, next, queue_next) {
 		if (!lease->has_handle && !call->lost_its_sandbox && lease->death_was_told)
 			continue;
 		lease->death_was_told = true;
@@ -302,18 +301,19 @@ static void give_up_creation(struct lease *lease, const struct error *error)
 static void on_timer(void *context)
 {
 	struct lease *lease = context;
+	const struct registry *registry = lease->session->registry;
 	struct error error = ERROR_INIT;
 
 	if (lease->state == LEASE_QUEUED)
 		(void)error_set(&error, ERROR_BUSY,
 				"Server is busy: %u sandboxes being created. Nothing was run. Try "
 				"again later.",
-				lease->session->registry->creating);
+				registry->creating);
 	else
 		(void)error_set(&error, ERROR_UNAVAILABLE,
-				"No sandbox could be created within %d s. Nothing was run. Try "
-				"again later.",
-				LIMIT_CREATE_MS / 1000);
+				"No sandbox could be created within %" PRIu64
+				" s. Nothing was run. Try again later.",
+				registry->config.create_ms / 1000);
 	give_up_creation(lease, &error);
 }
 
@@ -330,7 +330,7 @@ void lease_start_queued(struct registry *registry)
 		}
 		DL_DELETE2(registry->create_queue, lease, queue_prev, queue_next);
 		lease->state = LEASE_CREATING;
-		loop_timer_start(lease->timer, LIMIT_CREATE_MS);
+		loop_timer_start(lease->timer, registry->config.create_ms);
 	}
 }
 
@@ -350,7 +350,7 @@ static void request_sandbox(struct lease *lease)
 	registry->sandboxes++;
 	lease->state = LEASE_QUEUED;
 	DL_APPEND2(registry->create_queue, lease, queue_prev, queue_next);
-	loop_timer_start(lease->timer, LIMIT_QUEUE_WAIT_MS);
+	loop_timer_start(lease->timer, registry->config.queue_wait_ms);
 	lease_start_queued(registry);
 }
 
@@ -373,8 +373,8 @@ void lease_on_created(struct lease *lease, struct sandbox *sandbox, const struct
 	/* Without memory for a watch, death is still noticed before each call. */
 	if (death_fd >= 0)
 		lease->death_watch = loop_watch_readable(loop, death_fd, on_death, lease, NULL);
-	DL_FOREACH2(lease->waiting, call, queue_next)
-	call_restart_queue_timer(call);
+	DL_FOREACH2 (lease->waiting, call, queue_next)
+		call_restart_queue_timer(call);
 	advance(lease);
 	unpin(lease);
 }
@@ -383,8 +383,8 @@ void lease_on_progress(struct lease *lease, const char *message)
 {
 	struct call *call;
 
-	DL_FOREACH2(lease->waiting, call, queue_next)
-	call_report_progress(call, message);
+	DL_FOREACH2 (lease->waiting, call, queue_next)
+		call_report_progress(call, message);
 }
 
 /* --- running ------------------------------------------------------------- */

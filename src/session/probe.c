@@ -43,8 +43,7 @@ static void finish(struct worker *worker)
 		registry->facts = TAKE_PTR(probe->facts);
 	else
 		log_event(LOG_WARNING, "probe_failed", LOG_STRING("error", probe->error.message));
-	LL_FOREACH_SAFE(probe->askers, asker, next)
-	{
+	LL_FOREACH_SAFE (probe->askers, asker, next) {
 		asker->on_facts(asker->context, registry->facts,
 				registry->facts ? NULL : &probe->error);
 		free(asker);

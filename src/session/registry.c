@@ -2,6 +2,7 @@
 #include "session/registry.h"
 
 #include "base/alloc.h"
+#include "base/limits.h"
 #include "session/burial.h"
 #include "session/lease.h"
 #include "session/state.h"
@@ -20,6 +21,10 @@ struct registry *registry_create(struct loop *loop, struct backend *backend,
 	registry->loop = loop;
 	registry->backend = backend;
 	registry->config = *config;
+	if (registry->config.create_ms == 0)
+		registry->config.create_ms = LIMIT_CREATE_MS;
+	if (registry->config.queue_wait_ms == 0)
+		registry->config.queue_wait_ms = LIMIT_QUEUE_WAIT_MS;
 	(void)pthread_mutex_init(&registry->gate.mutex, NULL);
 	registry->burial_timer = loop_timer_create(loop, burial_start_queued, registry);
 	registry->grace_timer = loop_timer_create(loop, on_grace_over, registry);
@@ -71,16 +76,16 @@ static void cancel_calls(struct session *session)
 	struct call *call;
 
 	/* Ends come from the loop: the list does not change under us. */
-	DL_FOREACH(session->calls, call)
-	call_cancel(call);
+	DL_FOREACH (session->calls, call)
+		call_cancel(call);
 }
 
 static void close_leases(struct session *session)
 {
 	struct lease *lease, *next;
 
-	DL_FOREACH_SAFE(session->leases, lease, next)
-	lease_close(lease);
+	DL_FOREACH_SAFE (session->leases, lease, next)
+		lease_close(lease);
 }
 
 void session_close(struct session *session)
@@ -100,28 +105,23 @@ unsigned session_calls(const struct session *session)
 
 /* --- the end ------------------------------------------------------------- */
 
-static void tell_gone(struct loop_task *task)
+/* By a task of its own, so that nothing is closed under the feet of what has just ended. */
+static void end_when_idle(struct loop_task *task)
 {
-	struct registry *registry = CONTAINER_OF(task, struct registry, gone_task);
+	struct registry *registry = CONTAINER_OF(task, struct registry, end_task);
+	struct session *session, *next;
 
-	registry->on_gone(registry->on_gone_context);
-}
-
-static void end_when_idle(struct registry *registry)
-{
-	struct session *session;
-
-	if (!registry->is_shutting_down || registry->is_gone || registry->calls > 0)
+	registry->is_end_posted = false;
+	if (registry->calls > 0)
 		return;
-	DL_FOREACH(registry->sessions, session)
-	close_leases(session);
-	if (registry->sandboxes > 0 || registry->creating > 0 || registry->probe ||
-	    !burial_is_idle(registry))
+	DL_FOREACH_SAFE (registry->sessions, session, next)
+		close_leases(session);
+	if (registry->is_gone || registry->sandboxes > 0 || registry->creating > 0 ||
+	    registry->probe || !burial_is_idle(registry))
 		return;
 	registry->is_gone = true;
 	loop_timer_stop(registry->grace_timer);
-	registry->gone_task.run = tell_gone;
-	loop_post(registry->loop, &registry->gone_task);
+	registry->on_gone(registry->on_gone_context);
 }
 
 void registry_something_ended(struct registry *registry, struct session *session)
@@ -130,7 +130,11 @@ void registry_something_ended(struct registry *registry, struct session *session
 		DL_DELETE(registry->sessions, session);
 		free(session);
 	}
-	end_when_idle(registry);
+	if (!registry->is_shutting_down || registry->is_gone || registry->is_end_posted)
+		return;
+	registry->is_end_posted = true;
+	registry->end_task.run = end_when_idle;
+	loop_post(registry->loop, &registry->end_task);
 }
 
 static void on_grace_over(void *context)
@@ -138,8 +142,8 @@ static void on_grace_over(void *context)
 	struct registry *registry = context;
 	struct session *session;
 
-	DL_FOREACH(registry->sessions, session)
-	cancel_calls(session);
+	DL_FOREACH (registry->sessions, session)
+		cancel_calls(session);
 }
 
 void registry_shut_down(struct registry *registry, uint64_t grace_ms,
@@ -152,5 +156,5 @@ void registry_shut_down(struct registry *registry, uint64_t grace_ms,
 		loop_timer_start(registry->grace_timer, grace_ms);
 	else
 		on_grace_over(registry);
-	end_when_idle(registry);
+	registry_something_ended(registry, NULL);
 }

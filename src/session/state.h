@@ -23,6 +23,10 @@
 #include "session/worker.h"
 
 #include <pthread.h>
+
+/* uthash's own choice falls through in a switch that clang complains of. What is hashed
+ * here is a SHA-256, which no function spreads worse than another. */
+#define HASH_FUNCTION(key, bytes, value) HASH_FNV(key, bytes, value)
 #include <uthash.h>
 
 struct burial;
@@ -61,10 +65,10 @@ struct registry {
 	struct exec_facts *facts;
 
 	bool is_shutting_down;
-	bool is_closing_leases;
+	bool is_end_posted;
 	bool is_gone;
 	struct loop_timer *grace_timer;
-	struct loop_task gone_task;
+	struct loop_task end_task;
 	void (*on_gone)(void *context);
 	void *on_gone_context;
 };

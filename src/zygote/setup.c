@@ -114,7 +114,7 @@ static int attach_layers(struct setup *setup, struct error *err)
 	char path[TEMPLATE_PATH_BYTES];
 
 	if (setup->made_fd >= 0) {
-		(void)snprintf(path, sizeof(path), "/images/%u", setup->request->image);
+		template_path(path, setup->request->image);
 		if (mount_attach(setup->made_fd, path) < 0)
 			return error_set_errno(err, "attaching the image's layers");
 	}

@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -24,7 +25,7 @@
 /* Acts as the sandbox's root towards the kernel's per-user quotas: a namespace counts on who
  * made it, and the host's root must not run out of anything for a sandbox. Capabilities stay
  * (the zygote turned their fix-up off). */
-static int act_as(uid_t id, struct error *err)
+int spawn_act_as(uid_t id, struct error *err)
 {
 	if (setresgid((gid_t)-1, id, (gid_t)-1) < 0 || setresuid((uid_t)-1, id, (uid_t)-1) < 0)
 		return error_set_errno(err, "acting as id %u", (unsigned)id);
@@ -59,16 +60,33 @@ static int write_text(const char *path, const char *text, struct error *err)
 	return 0;
 }
 
-static int map_ids(pid_t pid, const struct zygote_request *request, struct error *err)
+static int map_ids(pid_t pid, uint32_t base, uint32_t count, struct error *err)
 {
 	char path[64], map[64];
 
-	(void)snprintf(map, sizeof(map), "0 %u %u", request->id_base, request->id_count);
+	/* A user's own id and those of /etc/subuid are two extents of the zygote's map, and the
+	 * kernel wants each extent here to lie within one of those. */
+	if (base == 0 && count > 1)
+		(void)snprintf(map, sizeof(map), "0 0 1\n1 1 %u", count - 1);
+	else
+		(void)snprintf(map, sizeof(map), "0 %u %u", base, count);
 	(void)snprintf(path, sizeof(path), "/proc/%d/gid_map", (int)pid);
 	if (write_text(path, map, err) < 0)
 		return -1;
 	(void)snprintf(path, sizeof(path), "/proc/%d/uid_map", (int)pid);
 	return write_text(path, map, err);
+}
+
+static int open_user_namespace(pid_t pid, struct error *err)
+{
+	char path[64];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return error_set_errno(err, "opening the sandbox's user namespace");
+	return fd;
 }
 
 /* A copy of the mount at `path` with owners shown through the child's ids. */
@@ -96,13 +114,12 @@ static int release_child(int child_fd, pid_t pid, const struct zygote_request *r
 	CLEANUP(cleanup_fd) int source_fd = -1;
 
 	if (template->maps_made || template->maps_source) {
-		(void)snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)pid);
-		user_namespace_fd = open(path, O_RDONLY | O_CLOEXEC);
+		user_namespace_fd = open_user_namespace(pid, err);
 		if (user_namespace_fd < 0)
-			return error_set_errno(err, "opening the sandbox's user namespace");
+			return -1;
 	}
 	if (template->maps_made) {
-		(void)snprintf(path, sizeof(path), "/images/%u", request->image);
+		template_path(path, request->image);
 		made_fd = map_mount(path, user_namespace_fd, err);
 		if (made_fd < 0)
 			return -1;
@@ -122,16 +139,46 @@ static int release_child(int child_fd, pid_t pid, const struct zygote_request *r
 	return zygote_send(child_fd, &mapped, sizeof(mapped), fds, count, err);
 }
 
+int spawn_user_namespace(uint32_t id_base, uint32_t id_count, struct error *err)
+{
+	struct clone_args arguments = { .flags = CLONE_NEWUSER, .exit_signal = SIGCHLD };
+	pid_t pid = (pid_t)syscall(SYS_clone3, &arguments, sizeof(arguments));
+	int fd = -1;
+
+	if (pid == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			(void)pause();
+	}
+	if (pid < 0)
+		return error_set_kind_errno(err, ERROR_UNAVAILABLE, "making a user namespace");
+	if (map_ids(pid, id_base, id_count, err) == 0)
+		fd = open_user_namespace(pid, err);
+	/* The namespace lives on in its descriptor. */
+	(void)kill(pid, SIGKILL);
+	return fd;
+}
+
+bool spawn_can_map(const char *path, int user_namespace_fd)
+{
+	CLEANUP(cleanup_fd) int fd = map_mount(path, user_namespace_fd, NULL);
+
+	return fd >= 0;
+}
+
 /* Clones; the child does not return. */
-static pid_t clone_child(struct setup *setup, int *pidfd, struct error *err)
+static pid_t clone_child(struct setup *setup, int zygote_end, int *pidfd, struct error *err)
 {
 	struct clone_args arguments = { .flags = NAMESPACES | CLONE_PIDFD,
 					.pidfd = (uint64_t)(uintptr_t)pidfd,
 					.exit_signal = SIGCHLD };
 	pid_t pid = (pid_t)syscall(SYS_clone3, &arguments, sizeof(arguments));
 
-	if (pid == 0)
+	if (pid == 0) {
+		/* Else it would never see that the zygote is gone. */
+		(void)close(zygote_end);
 		setup_run(setup);
+	}
 	if (pid < 0)
 		return error_set_kind_errno(err, ERROR_UNAVAILABLE, "cloning into new namespaces");
 	return pid;
@@ -144,20 +191,20 @@ static int spawn_mapped(struct setup *setup, int zygote_end, int *pidfd, struct 
 	pid_t pid;
 
 	if (is_privileged) {
-		if (act_as(setup->request->id_base, err) < 0)
+		if (spawn_act_as(setup->request->id_base, err) < 0)
 			return -1;
 		dev_fd = make_dev(err);
 		if (dev_fd < 0) {
-			(void)act_as(0, NULL);
+			(void)spawn_act_as(0, NULL);
 			return -1;
 		}
 	}
-	pid = clone_child(setup, pidfd, err);
-	if (is_privileged && act_as(0, pid < 0 ? NULL : err) < 0)
+	pid = clone_child(setup, zygote_end, pidfd, err);
+	if (is_privileged && spawn_act_as(0, pid < 0 ? NULL : err) < 0)
 		return -1;
 	if (pid < 0)
 		return -1;
-	if (map_ids(pid, setup->request, err) < 0 ||
+	if (map_ids(pid, setup->request->id_base, setup->request->id_count, err) < 0 ||
 	    release_child(zygote_end, pid, setup->request, setup->template, dev_fd, err) < 0)
 		return -1;
 	return 0;

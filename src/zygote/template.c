@@ -26,6 +26,11 @@ void template_layer_path(char path[TEMPLATE_PATH_BYTES], unsigned id, unsigned i
 	(void)snprintf(path, TEMPLATE_PATH_BYTES, "/images/%u/%u/%s", id, index, what);
 }
 
+void template_path(char path[TEMPLATE_PATH_BYTES], unsigned id)
+{
+	(void)snprintf(path, TEMPLATE_PATH_BYTES, "/images/%u", id);
+}
+
 void template_source_path(char path[TEMPLATE_PATH_BYTES], unsigned id, unsigned index)
 {
 	(void)snprintf(path, TEMPLATE_PATH_BYTES, "/sources/%u/%u", id, index);
@@ -259,14 +264,31 @@ static void *map_plan(int plan_fd, size_t *bytes, struct error *err)
 	return plan;
 }
 
-static int prepare_places(unsigned id, struct error *err)
+static int make_own_directories(unsigned id, struct error *err)
+{
+	char layer[TEMPLATE_PATH_BYTES];
+	CLEANUP(cleanup_fd) int layer_fd = -1;
+
+	template_layer_path(layer, id, 0, "made");
+	layer_fd = open(layer, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (layer_fd < 0)
+		return error_set_errno(err, "opening the image's layer %s", layer);
+	for (size_t i = 0; i < ARRAY_LENGTH(own_directories); i++) {
+		if (make_directory_at(layer_fd, own_directories[i].path, own_directories[i].mode,
+				      err) < 0)
+			return error_wrap(err, "preparing the root of the image");
+	}
+	return 0;
+}
+
+int template_begin(unsigned id, struct error *err)
 {
 	char path[TEMPLATE_PATH_BYTES];
 
 	(void)snprintf(path, sizeof(path), "/sources/%u", id);
 	if (make_directory(path, err) < 0)
 		return -1;
-	(void)snprintf(path, sizeof(path), "/images/%u", id);
+	template_path(path, id);
 	if (make_directory(path, err) < 0)
 		return -1;
 	/* A file system of its own, so that its owners can be mapped apart from all else. */
@@ -275,34 +297,22 @@ static int prepare_places(unsigned id, struct error *err)
 	return 0;
 }
 
-int template_register(struct template *template, unsigned id, int plan_fd, int host_root,
-		      struct error *err)
+int template_fill(struct template *template, unsigned id, int plan_fd, int host_root,
+		  struct error *err)
 {
 	struct plan_reader reader;
 	struct plan_step step;
-	char layer[TEMPLATE_PATH_BYTES];
 	size_t bytes = 0;
 	int more;
 
 	template->plan = map_plan(plan_fd, &bytes, err);
 	if (!template->plan || plan_open(&reader, template->plan, bytes, err) < 0)
 		return -1;
-	if (prepare_places(id, err) < 0 || begin_overlay(template, id, "", err) < 0)
+	if (begin_overlay(template, id, "", err) < 0 || make_own_directories(id, err) < 0)
 		return -1;
-	template_layer_path(layer, id, 0, "made");
-	for (size_t i = 0; i < ARRAY_LENGTH(own_directories); i++) {
-		CLEANUP(cleanup_fd) int layer_fd = open(layer, O_PATH | O_DIRECTORY | O_CLOEXEC);
-
-		if (layer_fd < 0 || make_directory_at(layer_fd, own_directories[i].path,
-						      own_directories[i].mode, err) < 0)
-			return error_wrap(err, "preparing the root of the image");
-	}
 	while ((more = plan_next(&reader, &step, err)) > 0) {
 		if (apply_step(template, id, &step, host_root, err) < 0)
 			return -1;
 	}
-	if (more < 0)
-		return -1;
-	template->is_registered = true;
-	return 0;
+	return more;
 }

@@ -34,13 +34,17 @@ struct template
 	struct template_overlay overlays[PLAN_MAX_OVERLAYS + 1];
 };
 
-/* Where layer `what` ("made", "hidden") of overlay `index` is, or its source. */
+/* Where the layers of a template are mounted; where layer `what` ("made", "hidden") of overlay
+ * `index` is, or its source. */
 #define TEMPLATE_PATH_BYTES 64
+void template_path(char path[TEMPLATE_PATH_BYTES], unsigned id);
 void template_layer_path(char path[TEMPLATE_PATH_BYTES], unsigned id, unsigned index,
 			 const char *what);
 void template_source_path(char path[TEMPLATE_PATH_BYTES], unsigned id, unsigned index);
 
-/* Builds the layers of image `id` from the plan in `plan_fd` (borrowed). `host_root` is the
- * host's "/", where the plan's sources are. */
-int template_register(struct template *template, unsigned id, int plan_fd, int host_root,
-		      struct error *err);
+/* Mounts the place for the layers of template `id`, and fills it from the plan in `plan_fd`
+ * (borrowed); `host_root` is the host's "/", where the plan's sources are. What is made belongs
+ * to whom the caller acts as. */
+int template_begin(unsigned id, struct error *err);
+int template_fill(struct template *template, unsigned id, int plan_fd, int host_root,
+		  struct error *err);

@@ -16,6 +16,7 @@
 #include <linux/securebits.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -33,8 +34,10 @@ static struct {
 	uid_t outer_uid;
 	gid_t outer_gid;
 	int host_root; /* the host's "/", until SEAL */
+	int range_fd;  /* as root, until SEAL: a user namespace with ids from range_base */
+	uint32_t range_base;
 	struct template templates[ZYGOTE_MAX_IMAGES];
-} zygote = { .socket_fd = -1, .host_root = -1 };
+} zygote = { .socket_fd = -1, .host_root = -1, .range_fd = -1 };
 
 /* --- the zygote itself --------------------------------------------------------- */
 
@@ -270,6 +273,14 @@ static int handle_mapped(const struct zygote_request *request, struct error *err
 
 	if (take_ids(request->id_count, err) < 0)
 		return -1;
+	/* Here, because the kernel makes none for a process whose root is covered by a mount, as
+	 * ours is from the pivot until SEAL. */
+	if (zygote.id_mode == ZYGOTE_PRIVILEGED) {
+		zygote.range_base = request->id_base;
+		zygote.range_fd = spawn_user_namespace(request->id_base, request->id_count, err);
+		if (zygote.range_fd < 0)
+			return -1;
+	}
 	/* Nothing that is mounted here may show up on the host, nor the other way. */
 	if (mount(NULL, "/", NULL, MS_PRIVATE | MS_REC, NULL) < 0)
 		return error_set_errno(err, "making the mounts private");
@@ -277,6 +288,29 @@ static int handle_mapped(const struct zygote_request *request, struct error *err
 }
 
 /* --- requests ---------------------------------------------------------------------- */
+
+/* Owners are shown through each sandbox's own ids; where tmpfs cannot do that (before Linux 6.3),
+ * what is made belongs to the one range that all sandboxes then share. */
+static int fill_for_ranges(struct template *template, const struct zygote_request *request,
+			   int plan_fd, struct error *err)
+{
+	char path[TEMPLATE_PATH_BYTES];
+	int result;
+
+	template_path(path, request->image);
+	template->maps_made = spawn_can_map(path, zygote.range_fd);
+	if (!template->maps_made && spawn_act_as(zygote.range_base, err) < 0)
+		return -1;
+	result = template_fill(template, request->image, plan_fd, zygote.host_root, err);
+	if (!template->maps_made && spawn_act_as(0, result < 0 ? NULL : err) < 0)
+		return -1;
+	if (result < 0 || !template->overlays[0].has_source)
+		return result;
+	/* An image on a file system that cannot is used as it stands: its root is nobody inside. */
+	template_source_path(path, request->image, 0);
+	template->maps_source = spawn_can_map(path, zygote.range_fd);
+	return 0;
+}
 
 static int handle_register(const struct zygote_request *request, int plan_fd, struct error *err)
 {
@@ -287,10 +321,15 @@ static int handle_register(const struct zygote_request *request, int plan_fd, st
 		return error_set(err, ERROR_INTERNAL, "image %u cannot be registered now",
 				 request->image);
 	template = &zygote.templates[request->image];
-	if (template_register(template, request->image, plan_fd, zygote.host_root, err) < 0)
+	if (template_begin(request->image, err) < 0)
 		return -1;
-	template->maps_made = zygote.id_mode == ZYGOTE_PRIVILEGED;
-	template->maps_source = template->maps_made &&template->overlays[0].has_source;
+	if (zygote.id_mode == ZYGOTE_ROOTLESS) {
+		if (template_fill(template, request->image, plan_fd, zygote.host_root, err) < 0)
+			return -1;
+	} else if (fill_for_ranges(template, request, plan_fd, err) < 0) {
+		return -1;
+	}
+	template->is_registered = true;
 	return 0;
 }
 
@@ -298,6 +337,7 @@ static int handle_register(const struct zygote_request *request, int plan_fd, st
 static int handle_seal(struct error *err)
 {
 	cleanup_fd(&zygote.host_root);
+	cleanup_fd(&zygote.range_fd);
 	/* The host's root lies on top of ours since the pivot. */
 	if (chdir("/") < 0 || umount2(".", MNT_DETACH) < 0)
 		return error_set_errno(err, "letting go of the host's root");
@@ -331,6 +371,12 @@ static void handle_spawn(const struct zygote_request *request, int report_fd, in
 static void answer(int result, enum zygote_area area, const struct error *err)
 {
 	struct zygote_report report = { .kind = ZYGOTE_DONE, .id_mode = zygote.id_mode };
+
+	for (size_t i = 0; i < ZYGOTE_MAX_IMAGES; i++) {
+		if (zygote.templates[i].is_registered && zygote.id_mode == ZYGOTE_PRIVILEGED &&
+		    !zygote.templates[i].maps_made)
+			report.shares_ids = 1;
+	}
 
 	if (result < 0)
 		zygote_report_failure(zygote.socket_fd, area, err);

@@ -42,7 +42,8 @@
 #define ZYGOTE_ID_RANGE 65536u
 
 enum zygote_operation {
-	ZYGOTE_MAPPED,	 /* id_count: 1: the zygote maps its own user alone; more: mapped already */
+	ZYGOTE_MAPPED,	 /* root: an id range, to try things with. Else id_count: 1: the zygote maps
+			    its own user alone; more: that many are mapped already */
 	ZYGOTE_REGISTER, /* image; with it the plan (zygote/plan.h), a sealed memory file */
 	ZYGOTE_SEAL,	 /* no more images; from here on only SPAWN */
 	ZYGOTE_SPAWN,	 /* with it the report socket's and the guest socket's ends */
@@ -83,8 +84,11 @@ enum zygote_area {
 };
 
 struct zygote_report {
-	uint32_t kind;	     /* enum zygote_kind */
-	uint32_t id_mode;    /* HELLO */
+	uint32_t kind;	  /* enum zygote_kind */
+	uint32_t id_mode; /* HELLO */
+	/* DONE of REGISTER: what an image brings belongs to the id range of MAPPED, which all
+	 * sandboxes must then have. */
+	uint32_t shares_ids;
 	uint32_t area;	     /* FAILED: enum zygote_area */
 	uint32_t error_kind; /* enum error_kind */
 	int32_t error_number;

@@ -77,14 +77,6 @@ PHASES = {
 # --- one run ------------------------------------------------------------------
 
 
-def reap():
-    try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-    except ChildProcessError:
-        pass
-
-
 class Machine:
     """What must be the same before and after a run."""
 
@@ -100,9 +92,7 @@ class Machine:
 
     def remains(self, namespaces, files):
         """Sentences about what is left of a server; cheapest first."""
-        reap()
-        left = ["process %d %s" % (pid, traces.read("/proc/%d/cmdline" % pid).replace("\0", " "))
-                for pid in traces.descendants(os.getpid())]
+        left = sorted(traces.our_processes())
         if left:
             return left
         left += sorted(traces.holders(namespaces))
@@ -151,7 +141,7 @@ def finish_leftovers():
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
-    reap()
+    traces.reap()
 
 
 def report(number, phase, runs, slowest_s, complaints):

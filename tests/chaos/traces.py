@@ -10,7 +10,7 @@ import ctypes
 import os
 import time
 
-NAMES = ("kilntainers", "kilntainer", "sandbox-guest")
+NAMES = ("kilntainers",)
 PR_SET_CHILD_SUBREAPER = 36
 FOLDERS = ("/tmp", "/var/tmp", "/dev/shm", "/run", "/run/user/%d" % os.getuid())
 CGROUPS = "/sys/fs/cgroup"
@@ -88,15 +88,19 @@ def is_ours(text):
     return any(name in text for name in NAMES)
 
 
+def reap():
+    """Takes the exit codes of the children that the caller adopted and that have ended."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
+
+
 def our_processes():
-    """Processes that run our executable, be it from a file or from memory, and zombies of ours."""
-    found = set()
-    for pid in pids():
-        program = link("/proc/%d/exe" % pid)
-        if is_ours(os.path.basename(program)) or (
-                program.startswith("/memfd:") and is_ours(program)):
-            found.add("process %d %s" % (pid, read("/proc/%d/cmdline" % pid).replace("\0", " ")))
-    return found
+    reap()
+    return {"process %d %s" % (pid, read("/proc/%d/cmdline" % pid).replace("\0", " "))
+            for pid in descendants(os.getpid())}
 
 
 def our_mounts():

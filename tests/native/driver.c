@@ -6,6 +6,8 @@
  *   driver [--image IMAGE] run PROGRAM [ARGUMENT]...   one command, output passed through
  *   driver [--image IMAGE] hold COUNT PROGRAM...       makes COUNT sandboxes, runs the program in
  *                                                      each, prints "ready", waits for stdin's end
+ *   driver [--image IMAGE] watch PROGRAM...            makes one, runs the program, prints "ready",
+ *                                                      and what it sees when the sandbox dies
  *   driver [--image IMAGE] time COUNT                  prints what creating and running cost
  *   driver [--image IMAGE] doctor
  */
@@ -18,6 +20,7 @@
 #include "base/limits.h"
 
 #include <assert.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,6 +98,32 @@ static int hold(struct backend *backend, int count, char **args, struct error *e
 	return result;
 }
 
+/* Tells how a death looks from the server: when, why, and whether it can go on. */
+static int watch(struct backend *backend, char **args, struct error *err)
+{
+	struct sandbox *sandbox = sandbox_create(backend, NULL, NULL, err);
+	char cause[BACKEND_CAUSE_BYTES];
+	struct pollfd death;
+	int result;
+
+	if (!sandbox)
+		return -1;
+	result = exec_args(sandbox, args, err);
+	(void)fd_write_all(1, "ready\n", 6, NULL);
+	death = (struct pollfd){ .fd = sandbox_death_fd(sandbox), .events = POLLIN };
+	if (result >= 0 && poll(&death, 1, 60000) == 1) {
+		sandbox_death_cause(sandbox, cause);
+		(void)printf("died: %s\n", cause);
+		if (exec_args(sandbox, args, err) < 0)
+			(void)printf("exec: %s\n", err->message);
+	}
+	sandbox_destroy(sandbox);
+	sandbox = sandbox_create(backend, NULL, NULL, err);
+	(void)printf("create: %s\n", sandbox ? "works" : err->message);
+	sandbox_destroy(sandbox);
+	return result;
+}
+
 static int compare(const void *a, const void *b)
 {
 	const uint64_t *x = a, *y = b;
@@ -165,6 +194,8 @@ static int work(struct backend *backend, int argc, char **argv, struct error *er
 		return run(backend, argv + 1, err);
 	if (strcmp(argv[0], "hold") == 0 && argc > 2)
 		return hold(backend, (int)strtol(argv[1], NULL, 10), argv + 2, err);
+	if (strcmp(argv[0], "watch") == 0 && argc > 1)
+		return watch(backend, argv + 1, err);
 	if (strcmp(argv[0], "time") == 0 && argc > 1) {
 		(void)printf("check    %llu us\n", (unsigned long long)(clock_now_us() - start));
 		return measure(backend, (int)strtol(argv[1], NULL, 10), err);

@@ -41,6 +41,8 @@ struct native_backend {
 	struct error failure;
 	struct starter_facts facts;
 	struct image image;
+	uint32_t first_ids; /* as root: of the range that the image was tried with */
+	bool shares_ids;    /* all sandboxes have that one; else each its own */
 };
 
 struct native_sandbox {
@@ -85,6 +87,7 @@ static struct backend *native_open(const struct backend_config *config, struct e
 	native = alloc_zeroed(sizeof(*native));
 	native->starter = starter;
 	(void)pthread_mutex_init(&native->lock, NULL);
+	id_ranges_init(&native->ranges);
 	return &native->backend;
 }
 
@@ -93,12 +96,28 @@ static void native_close(struct backend *backend)
 	struct native_backend *native = native_of(backend);
 
 	starter_destroy(native->starter);
-	if (native->is_prepared) {
+	if (native->is_prepared)
 		image_finish(&native->image);
-		id_ranges_finish(&native->ranges);
-	}
+	id_ranges_finish(&native->ranges);
 	(void)pthread_mutex_destroy(&native->lock);
 	free(native);
+}
+
+static int prepare_zygote(struct native_backend *native, struct error *err)
+{
+	if (native->facts.id_count != 0)
+		return 0;
+	native->first_ids = id_ranges_take(&native->ranges);
+	return starter_prepare(native->starter, native->first_ids, &native->facts, err);
+}
+
+static int register_image(struct native_backend *native, struct error *err)
+{
+	if (starter_register(native->starter, &native->image.plan, &native->shares_ids, err) < 0)
+		return -1;
+	if (!native->shares_ids)
+		id_ranges_release(&native->ranges, native->first_ids);
+	return 0;
 }
 
 static int prepare_now(struct native_backend *native, const struct cancel *cancel,
@@ -109,21 +128,19 @@ static int prepare_now(struct native_backend *native, const struct cancel *cance
 					 .shell = config->shell,
 					 .cancel = cancel,
 					 .progress = progress };
+	int result;
 
-	if (native->facts.id_count == 0 &&
-	    starter_prepare(native->starter, &native->facts, err) < 0)
+	if (prepare_zygote(native, err) < 0)
 		return -1;
 	request.owns_mounts = native->facts.id_mode == ZYGOTE_PRIVILEGED;
 	if (image_prepare(&request, &native->image, err) < 0)
 		return -1;
-	if (starter_register(native->starter, &native->image.plan, err) < 0) {
-		image_finish(&native->image);
-		return -1;
-	}
+	result = register_image(native, err);
 	/* The zygote has it now. */
 	buf_finish(&native->image.plan);
-	id_ranges_init(&native->ranges);
-	return 0;
+	if (result < 0)
+		image_finish(&native->image);
+	return result;
 }
 
 /* Once for all threads; whoever comes meanwhile waits. A cancelled try may be repeated, any other
@@ -207,7 +224,7 @@ static void sandbox_free(struct native_sandbox *sandbox)
 	guest_link_close(sandbox->link);
 	cleanup_fd(&sandbox->pidfd);
 	/* A range with a process left in it (stuck in the kernel) is never given out again. */
-	if (sandbox->id_base != 0 && is_dead)
+	if (sandbox->id_base != 0 && !native->shares_ids && is_dead)
 		id_ranges_release(&native->ranges, sandbox->id_base);
 	free(sandbox);
 }
@@ -276,7 +293,8 @@ static struct sandbox *native_create(struct backend *backend, const char *id,
 	sandbox->pidfd = -1;
 	(void)snprintf(sandbox->sandbox.id, sizeof(sandbox->sandbox.id), "%s", id);
 	if (native->facts.id_mode == ZYGOTE_PRIVILEGED) {
-		sandbox->id_base = id_ranges_take(&native->ranges);
+		sandbox->id_base =
+			native->shares_ids ? native->first_ids : id_ranges_take(&native->ranges);
 		if (sandbox->id_base == 0)
 			(void)error_set(err, ERROR_QUOTA,
 					"no id range is free for another sandbox: %u are in use",

@@ -151,40 +151,44 @@ static int expect(struct starter *starter, enum zygote_kind kind, struct zygote_
 }
 
 static int ask(struct starter *starter, const struct zygote_request *request, const int *fd,
-	       struct error *err)
+	       struct zygote_report *done, struct error *err)
 {
-	struct zygote_report done;
-
 	if (zygote_send(starter->socket_fd, request, sizeof(*request), fd, fd ? 1 : 0, err) < 0)
 		return zygote_is_gone(err);
-	return expect(starter, ZYGOTE_DONE, &done, err);
+	return expect(starter, ZYGOTE_DONE, done, err);
 }
 
-int starter_prepare(struct starter *starter, struct starter_facts *facts, struct error *err)
+int starter_prepare(struct starter *starter, uint32_t first_range, struct starter_facts *facts,
+		    struct error *err)
 {
 	struct zygote_request mapped = { .operation = ZYGOTE_MAPPED, .id_count = ZYGOTE_ID_RANGE };
-	struct zygote_report hello;
+	struct zygote_report hello, done;
 
 	if (expect(starter, ZYGOTE_HELLO, &hello, err) < 0)
 		return -1;
 	facts->id_mode = hello.id_mode == ZYGOTE_PRIVILEGED ? ZYGOTE_PRIVILEGED : ZYGOTE_ROOTLESS;
+	if (facts->id_mode == ZYGOTE_PRIVILEGED)
+		mapped.id_base = first_range;
 	if (facts->id_mode == ZYGOTE_ROOTLESS &&
 	    id_map_user(starter->zygote.pid, &mapped.id_count, err) < 0)
 		return -1;
 	facts->id_count = mapped.id_count;
-	return ask(starter, &mapped, NULL, err);
+	return ask(starter, &mapped, NULL, &done, err);
 }
 
-int starter_register(struct starter *starter, const struct buf *plan, struct error *err)
+int starter_register(struct starter *starter, const struct buf *plan, bool *shares_ids,
+		     struct error *err)
 {
 	struct zygote_request request = { .operation = ZYGOTE_REGISTER, .image = 0 };
 	struct zygote_request seal = { .operation = ZYGOTE_SEAL };
+	struct zygote_report done;
 	CLEANUP(cleanup_fd)
 	int file = fd_sealed_memory("kilntainers-image", plan->data, plan->length, err);
 
-	if (file < 0 || ask(starter, &request, &file, err) < 0)
+	if (file < 0 || ask(starter, &request, &file, &done, err) < 0)
 		return error_wrap(err, "preparing the image");
-	return ask(starter, &seal, NULL, err);
+	*shares_ids = done.shares_ids != 0;
+	return ask(starter, &seal, NULL, &done, err);
 }
 
 /* --- spawning -------------------------------------------------------------------- */

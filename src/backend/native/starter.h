@@ -31,10 +31,13 @@ struct starter_facts {
 	uint32_t id_count; /* ids of a sandbox: 1, or up to ZYGOTE_ID_RANGE */
 };
 
-/* Waits for the zygote, gets its ids mapped; it then has its own root and may be given an image. */
-int starter_prepare(struct starter *starter, struct starter_facts *facts, struct error *err);
-/* The only image, 0; no other can follow. */
-int starter_register(struct starter *starter, const struct buf *plan, struct error *err);
+/* Waits for the zygote, gets its ids mapped; it then has its own root and may be given an image.
+ * `first_range` is the first id of one that as root a sandbox may have. */
+int starter_prepare(struct starter *starter, uint32_t first_range, struct starter_facts *facts,
+		    struct error *err);
+/* The only image, 0; no other can follow. *shares_ids: every sandbox must have the first range. */
+int starter_register(struct starter *starter, const struct buf *plan, bool *shares_ids,
+		     struct error *err);
 
 /* False once the zygote is gone, and every sandbox with it. */
 bool starter_is_alive(const struct starter *starter);

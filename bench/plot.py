@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: MIT
+"""Draws times as bars on a logarithmic scale, as SVG."""
+
+import math
+from xml.sax.saxutils import escape
+
+LABEL_WIDTH, PLOT_WIDTH, ROW_HEIGHT, MARGIN = 330, 520, 26, 40
+STYLE = "font: 12px sans-serif; fill: #333"
+
+
+def write(path, rows):
+    """`rows`: (name, 10th percentile, median, 90th percentile), in milliseconds."""
+    smallest = min(low for _, low, _, _ in rows)
+    largest = max(high for _, _, _, high in rows)
+    first = math.floor(math.log10(max(smallest, 1e-3)))
+    last = math.ceil(math.log10(largest))
+
+    def x(value):
+        share = (math.log10(max(value, 10.0 ** first)) - first) / max(1, last - first)
+        return LABEL_WIDTH + share * PLOT_WIDTH
+
+    height = MARGIN + len(rows) * ROW_HEIGHT + MARGIN
+    width = LABEL_WIDTH + PLOT_WIDTH + 90
+    out = ['<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d">' % (width, height),
+           '<rect width="100%" height="100%" fill="white"/>']
+    for power in range(first, last + 1):
+        out.append('<line x1="%.1f" y1="%d" x2="%.1f" y2="%d" stroke="#ddd"/>' % (
+            x(10.0 ** power), MARGIN - 8, x(10.0 ** power), height - MARGIN))
+        out.append('<text x="%.1f" y="%d" text-anchor="middle" style="%s">%g ms</text>' % (
+            x(10.0 ** power), MARGIN - 14, STYLE, 10.0 ** power))
+    for number, (name, low, median, high) in enumerate(rows):
+        y = MARGIN + number * ROW_HEIGHT
+        middle = y + ROW_HEIGHT / 2
+        out.append('<text x="%d" y="%.1f" text-anchor="end" style="%s">%s</text>' % (
+            LABEL_WIDTH - 8, middle + 4, STYLE, escape(name)))
+        out.append('<rect x="%d" y="%d" width="%.1f" height="%d" fill="#7aa6c2"/>' % (
+            LABEL_WIDTH, y + 5, max(1, x(median) - LABEL_WIDTH), ROW_HEIGHT - 10))
+        out.append('<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" stroke="#333"/>' % (
+            x(low), middle, x(high), middle))
+        out.append('<text x="%.1f" y="%.1f" style="%s">%.2f</text>' % (
+            x(high) + 6, middle + 4, STYLE, median))
+    out.append('<text x="%d" y="%d" style="%s">median; the line spans the 10th to the 90th '
+               'percentile</text>' % (LABEL_WIDTH, height - MARGIN + 20, STYLE))
+    out.append("</svg>")
+    with open(path, "w") as file:
+        file.write("\n".join(out) + "\n")
