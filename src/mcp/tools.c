@@ -36,16 +36,25 @@ static void append_size(struct buf *out, uint64_t bytes)
 	(void)buf_printf(out, "%" PRIu64 " %s", bytes / units[i].bytes, units[i].name);
 }
 
-static void append_place(struct buf *out, const struct exec_facts *facts)
+/* `known` is NULL as long as nothing is. */
+static const char *network_text(const struct exec_facts *known)
+{
+	if (!known)
+		return "";
+	return known->has_network ? "; with network access"
+				  : "; no network, so downloads and package installs fail";
+}
+
+static void append_place(struct buf *out, const struct exec_facts *facts,
+			 const struct exec_facts *known)
 {
 	(void)buf_append_string(out, "Run a command in your own isolated Linux sandbox (");
 	append_fact(out, "", facts->system, ", ");
 	append_fact(out, "image ", facts->image, ", ");
 	append_fact(out, "", facts->user, " inside; ");
-	(void)buf_append_string(out, "none of the host's files or secrets; ");
-	(void)buf_append_string(out, facts->has_network ? "with network access). "
-							: "no network, so downloads and package "
-							  "installs fail). ");
+	(void)buf_append_string(out, "none of the host's files or secrets");
+	(void)buf_append_string(out, network_text(known));
+	(void)buf_append_string(out, "). ");
 }
 
 static void append_modes(struct buf *out, const char *shell)
@@ -116,6 +125,14 @@ static void append_lasting(struct buf *out, bool has_shell, bool takes_handle)
 					"the next call starts a new one.");
 }
 
+/* Sentences end with a space for the next one. */
+static void end_paragraph(struct buf *out)
+{
+	if (out->length > 0 && out->data[out->length - 1] == ' ')
+		out->length--;
+	(void)buf_append_byte(out, '\n');
+}
+
 static void append_description(struct buf *out, const struct tools_text *text, enum detail detail)
 {
 	static const struct exec_facts nothing;
@@ -124,12 +141,12 @@ static void append_description(struct buf *out, const struct tools_text *text, e
 	bool has_shell = !text->facts || text->facts->shell[0];
 	const char *shell = is_known ? facts->shell : "the shell";
 
-	append_place(out, facts);
+	append_place(out, facts, text->facts);
 	append_modes(out, has_shell ? shell : NULL);
-	(void)buf_append_string(out,
-				"Returns JSON: stdout, stderr, exit_code, exec_duration_ms.\n");
+	(void)buf_append_string(out, "Returns JSON: stdout, stderr, exit_code, exec_duration_ms.");
+	end_paragraph(out);
 	append_files(out, facts, has_shell, detail);
-	(void)buf_append_string(out, "\n");
+	end_paragraph(out);
 	append_limits(out, text, facts);
 	append_lasting(out, has_shell, text->takes_handle);
 }

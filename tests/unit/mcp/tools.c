@@ -88,6 +88,7 @@ static void without_facts_the_text_is_general(void **state)
 	assert_says(&text, "isolated Linux sandbox", true);
 	assert_says(&text, "run by the shell -c", true);
 	assert_says(&text, "userland", false);
+	assert_says(&text, "network", false);
 }
 
 static void an_image_is_named_and_a_missing_shell_too(void **state)
