@@ -247,18 +247,25 @@ static int hide_known(struct trees *trees, const char *tree, struct error *err)
 	return 0;
 }
 
+static int add_whole(struct trees *trees, const char *tree, const char *source, struct error *err)
+{
+	trees->overlays++;
+	if (image_add_overlay(trees->plan, tree, source, err) < 0)
+		return -1;
+	return add_mounted(trees, tree, err);
+}
+
 static int add_tree(struct trees *trees, const char *tree, struct error *err)
 {
 	char source[HOST_PATH_BYTES];
+	int result;
 
 	(void)host_path(tree, source);
 	if (image_mounts_within(&trees->mounts, source) && !trees->request->owns_mounts)
-		return split_tree(trees, tree, err);
-	trees->overlays++;
-	if (image_add_overlay(trees->plan, tree, source, err) < 0 ||
-	    add_mounted(trees, tree, err) < 0)
-		return -1;
-	return hide_known(trees, tree, err);
+		result = split_tree(trees, tree, err);
+	else
+		result = add_whole(trees, tree, source, err);
+	return result < 0 ? -1 : hide_known(trees, tree, err);
 }
 
 /* Below a place that may hold clones; `path` is what the walk is in. */

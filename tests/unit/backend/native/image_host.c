@@ -325,6 +325,7 @@ static void mount_in_usr(void)
 	make_directory("/usr/share/remote");
 	REQUIRE(mount("none", "/usr/local", "tmpfs", 0, NULL) == 0);
 	make_file("/usr/local/bin/perl", "", 0755);
+	make_directory("/usr/local/src");
 	REQUIRE(mount("/proc/self", "/usr/share/remote", NULL, MS_BIND, NULL) == 0);
 }
 
@@ -344,6 +345,7 @@ static void check_split(void)
 		REQUIRE(plan_check_find(&image.plan, PLAN_OVERLAY, overlays[i], &step));
 	REQUIRE(plan_check_find(&image.plan, PLAN_DIRECTORY, "usr/share/remote", &step));
 	REQUIRE(plan_check_find(&image.plan, PLAN_FILE, "usr/README", &step));
+	REQUIRE(plan_check_find(&image.plan, PLAN_EMPTY, "usr/local/src", &step));
 	REQUIRE(strstr(image.left_out, "/usr/share/remote"));
 	REQUIRE(strstr(image.programs, "perl"));
 	image_finish(&image);
@@ -359,6 +361,7 @@ static void check_nested(void)
 	REQUIRE(plan_check_count(&image.plan, PLAN_OVERLAY) == 2);
 	REQUIRE(plan_check_find(&image.plan, PLAN_OVERLAY, "usr", &step));
 	REQUIRE(plan_check_find(&image.plan, PLAN_OVERLAY, "usr/local", &step));
+	REQUIRE(plan_check_find(&image.plan, PLAN_EMPTY, "usr/local/src", &step));
 	REQUIRE(strstr(image.left_out, "/usr/share/remote"));
 	image_finish(&image);
 }

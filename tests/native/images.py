@@ -1,0 +1,259 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What sandboxes find in each kind of image, and what stays out of their reach.
+
+usage: images.py KILNTAINERS KILNTAINERS_FULL
+
+As root, and as an ordinary user where root can become one. Prints TAP.
+"""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+PROGRAM, FULL = (pathlib.Path(word).resolve() for word in sys.argv[1:3])
+# Nothing here takes a second; this only ends what hangs.
+HANG_S = 120
+IS_ROOT = os.geteuid() == 0
+USER = ["setpriv", "--reuid=1000", "--regid=1000", "--clear-groups"]
+BUSYBOX = next((path for path in ("/bin/busybox", "/usr/bin/busybox") if os.path.exists(path)),
+               None)
+TESTS = []
+
+
+class Skip(Exception):
+    pass
+
+
+def test(function):
+    TESTS.append(function)
+    return function
+
+
+class Place:
+    """A directory for one test, and a user to run as."""
+
+    def __init__(self, top, become):
+        self.top = pathlib.Path(top)
+        self.become = become
+        (self.top / "cache").mkdir()
+        if become:
+            os.chown(self.top / "cache", 1000, 1000)
+        os.chmod(self.top, 0o755)
+
+    def run(self, *words, program=PROGRAM, before=(), cwd=None):
+        environment = {key: value for key, value in os.environ.items()
+                       if not key.startswith("KILNTAINERS_")}
+        return subprocess.run(
+            [*before, *self.become, program, *words], stdin=subprocess.DEVNULL,
+            capture_output=True, timeout=HANG_S, cwd=cwd or self.top, check=False, text=True,
+            env={**environment, "XDG_CACHE_HOME": str(self.top / "cache")})
+
+    def shell(self, script, *options, **more):
+        return self.run("exec", *options, "--", "/bin/sh", "-c", script, **more)
+
+    def make_root(self, name="root"):
+        # One that needs a loader is of no use in an image of its own.
+        if not BUSYBOX or "INTERP" in subprocess.run(["readelf", "-l", BUSYBOX], text=True,
+                                                     capture_output=True, check=True).stdout:
+            raise Skip("no static busybox here (package busybox-static)")
+        root = self.top / name
+        (root / "bin").mkdir(parents=True)
+        (root / "etc").mkdir()
+        shutil.copy(BUSYBOX, root / "bin" / "busybox")
+        for applet in ("sh", "cat", "ls", "id", "rm", "stat", "touch"):
+            (root / "bin" / applet).symlink_to("busybox")
+        (root / "mark").write_text("made by us\n")
+        return root
+
+    def make_tar(self, name="image.tar.gz", compress="-z", root=None):
+        root = root or self.make_root()
+        subprocess.run(["tar", "-C", root, compress, "-cf", self.top / name, "."], check=True)
+        return name
+
+
+def equal(found, expected):
+    if found != expected:
+        raise AssertionError("expected %r, found %r" % (expected, found))
+
+
+def succeeds(done):
+    if done.returncode != 0:
+        raise AssertionError("exit %d: %s%s" % (done.returncode, done.stdout, done.stderr))
+    return done.stdout
+
+
+def fails(done, *parts):
+    if done.returncode == 0:
+        raise AssertionError("exit 0: " + done.stdout)
+    for part in parts:
+        if part not in done.stderr:
+            raise AssertionError("no %r in %r" % (part, done.stderr))
+
+
+@test
+def a_directory_is_an_image(place):
+    place.make_root()
+    equal(succeeds(place.shell("cat /mark; id -u; ls /etc", "--image", "./root")),
+          "made by us\n0\nhostname\nhosts\nmtab\nresolv.conf\n")
+
+
+@test
+def what_a_sandbox_writes_stays_in_the_sandbox(place):
+    root = place.make_root()
+    succeeds(place.shell("touch /new /etc/new; rm /mark; echo x > /bin/id; ls /", "--image",
+                         str(root)))
+    equal(sorted(os.listdir(root)), ["bin", "etc", "mark"])
+    equal(os.listdir(root / "etc"), [])
+    equal((root / "bin" / "id").is_symlink(), True)
+    equal(succeeds(place.shell("cat /mark", "--image", str(root))), "made by us\n")
+
+
+@test
+def a_tar_is_an_image(place):
+    for compress in ("-z", "--zstd", "--no-auto-compress"):
+        name = place.make_tar("image" + compress, compress,
+                              place.top / "root" if (place.top / "root").exists() else None)
+        equal(succeeds(place.shell("cat /mark", "--image", "./" + name)), "made by us\n")
+    cached = os.listdir(place.top / "cache" / "kilntainers" / "images")
+    equal(len([name for name in cached if len(name) == 64]), 3)
+    equal([name for name in cached if name.endswith(".partial")], [])
+
+
+@test
+def owners_of_a_tar_are_the_sandboxes_and_setuid_is_gone(place):
+    if place.become or not IS_ROOT:
+        raise Skip("only root unpacks with owners")
+    root = place.make_root()
+    os.chown(root / "mark", 33, 33)
+    os.chmod(root / "bin" / "busybox", 0o4755)
+    name = place.make_tar(root=root)
+    equal(succeeds(place.shell("stat -c '%u %g' /mark; stat -c '%a' /bin/busybox", "--image",
+                               "./" + name)), "33 33\n755\n")
+
+
+@test
+def an_installed_program_finds_the_full_one(place):
+    name = place.make_tar()
+    for folder in ("bin", "libexec"):
+        (place.top / "prefix" / folder).mkdir(parents=True)
+    small = shutil.copy(PROGRAM, place.top / "prefix" / "bin" / "kilntainers")
+    shutil.copy(FULL, place.top / "prefix" / "libexec" / "kilntainers-full")
+    equal(succeeds(place.shell("cat /mark", "--image", "./" + name, program=small)),
+          "made by us\n")
+
+
+@test
+def without_the_full_one_a_tar_is_refused_with_a_hint(place):
+    name = place.make_tar()
+    small = shutil.copy(PROGRAM, place.top / "kilntainers")
+    fails(place.shell("cat /mark", "--image", "./" + name, program=small), "kilntainers-full",
+          "unpack the archive")
+    # Everything else needs only the small one.
+    equal(succeeds(place.shell("cat /mark", "--image", "./root", program=small)),
+          "made by us\n")
+
+
+@test
+def what_is_no_image_is_refused_with_its_name(place):
+    (place.top / "text").write_text("not a tar\n")
+    (place.top / "empty").mkdir()
+    fails(place.shell("true", "--image", "./text"), "./text", "tar")
+    fails(place.shell("true", "--image", "./empty"), "./empty", "not a root file system")
+    fails(place.shell("true", "--image", "./missing"), "./missing", "No such file")
+    fails(place.shell("true", "--image", "/"), "--image host")
+
+
+@test
+def the_host_image_has_programs_and_an_empty_machine_around_them(place):
+    found = succeeds(place.shell(
+        "ls -A /home /root /opt /srv /mnt /media /var/lib /tmp /workspace | grep -v ':$' | grep .;"
+        "ls /usr/src /usr/local/src /usr/local/etc 2>/dev/null | grep -v ':$' | grep .;"
+        "ls /etc/ssh /etc/sudoers /etc/ssl/private 2>/dev/null; cut -d: -f1 /etc/passwd | head -1;"
+        "echo x > /usr/x && cat /usr/x; hostname; ls -d /etc/ssl /etc/alternatives"))
+    equal(found, "root\nx\nsandbox\n/etc/alternatives\n/etc/ssl\n")
+
+
+@test
+def every_link_in_usr_bin_leads_somewhere_if_it_does_on_the_host(place):
+    def dangling(lines):
+        return set(lines.split("\n"))
+
+    script = "for f in /usr/bin/*; do [ -L $f ] && [ ! -e $f ] && echo $f; done; true"
+    inside = dangling(succeeds(place.shell(script)))
+    outside = dangling(subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True,
+                                      check=True).stdout)
+    # Into these the sandbox may not look, so what leads there ends.
+    beyond = ("/opt/", "/home/", "/root/", "/var/", "/snap/", "/nix/", "/srv/", "/mnt/",
+              "/media/", "/run/")
+    lost = [name for name in inside - outside
+            if not os.path.realpath(name).startswith(beyond)]
+    equal(lost, [])
+
+
+def in_mounted_usr_local(place, prepare, script):
+    """Runs in a mount namespace where /usr/local is a tmpfs that `prepare` filled."""
+    if not IS_ROOT:
+        raise Skip("only root can mount")
+    mounted = place.top / "mounted"
+    mounted.write_text("set -e\nmount -t tmpfs none /usr/local\ncd /usr/local\n%s\ncd /\n"
+                       "exec \"$@\"\n" % prepare)
+    return place.shell(script, before=["unshare", "-m", "/bin/sh", mounted])
+
+
+@test
+def what_only_its_owner_may_read_in_usr_stays_unread(place):
+    done = in_mounted_usr_local(
+        place,
+        "mkdir lib; echo open > lib/open; echo CANARY > lib/closed; chmod 600 lib/closed;"
+        "mkdir shut; echo CANARY > shut/x; chmod 700 shut; mkdir src; echo CANARY > src/x",
+        "cat /usr/local/lib/open; cat /usr/local/lib/closed /usr/local/shut/x /usr/local/src/x;"
+        "ls /usr/local/shut; cp /usr/local/lib/closed /tmp/x; chmod 644 /usr/local/lib/closed;"
+        "cat /usr/local/lib/closed /tmp/x; ls -A /usr/local/src")
+    equal("CANARY" in done.stdout + done.stderr, False)
+    equal(done.stdout.split("\n")[0], "open")
+
+
+@test
+def a_local_file_system_in_usr_is_part_of_the_image(place):
+    done = in_mounted_usr_local(
+        place, "mkdir bin; printf '#!/bin/sh\\necho from the mount\\n' > bin/tool; chmod 755 bin/tool",
+        "tool; touch /usr/local/new && ls /usr/local; git --version >/dev/null; ls -d /usr/bin")
+    equal(succeeds(done), "from the mount\nbin\nnew\n/usr/bin\n")
+
+
+@test
+def a_socket_in_usr_cannot_be_connected_to(place):
+    done = in_mounted_usr_local(
+        place,
+        "python3 -c 'import socket; s = socket.socket(socket.AF_UNIX); s.bind(\"open\")';"
+        "chmod 777 open",
+        "python3 -c 'import socket; socket.socket(socket.AF_UNIX).connect(\"/usr/local/open\")'")
+    fails(done, "ConnectionRefusedError")
+
+
+def main():
+    number = failed = 0
+    users = [("as root", []), ("as an ordinary user", USER)] if IS_ROOT else [("", [])]
+    for user, become in users:
+        for function in TESTS:
+            number += 1
+            name = "%s %s" % (function.__name__.replace("_", " "), user)
+            with tempfile.TemporaryDirectory(prefix="kilntainers-images-") as top:
+                try:
+                    function(Place(top, become))
+                    print("ok %d - %s" % (number, name), flush=True)
+                except Skip as why:
+                    print("ok %d - %s # SKIP %s" % (number, name, why), flush=True)
+                except (AssertionError, subprocess.SubprocessError) as why:
+                    failed += 1
+                    print("not ok %d - %s" % (number, name), flush=True)
+                    print("\n".join("# " + line for line in str(why).splitlines()))
+    print("1..%d" % number)
+    return 1 if failed else 0
+
+
+sys.exit(main())
