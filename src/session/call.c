@@ -174,11 +174,16 @@ void call_report_progress(struct call *call, const char *message)
 				    message);
 }
 
+static void restart_progress_timer(struct call *call)
+{
+	loop_timer_start(call->progress_timer, call->session->registry->config.progress_ms);
+}
+
 static void on_progress_timer(void *context)
 {
 	struct call *call = context;
 
-	loop_timer_start(call->progress_timer, LIMIT_PROGRESS_INTERVAL_MS);
+	restart_progress_timer(call);
 	call_report_progress(call, NULL);
 }
 
@@ -264,7 +269,7 @@ struct call *call_start(struct session *session, struct call_request *request,
 	buf_init(&call->reply, LIMIT_REPLY_BYTES);
 	call->queue_timer = loop_timer_create(registry->loop, on_queue_timer, call);
 	call->progress_timer = loop_timer_create(registry->loop, on_progress_timer, call);
-	loop_timer_start(call->progress_timer, LIMIT_PROGRESS_INTERVAL_MS);
+	restart_progress_timer(call);
 	DL_APPEND(session->calls, call);
 	session->call_count++;
 	registry->calls++;

@@ -25,6 +25,8 @@ struct registry *registry_create(struct loop *loop, struct backend *backend,
 		registry->config.create_ms = LIMIT_CREATE_MS;
 	if (registry->config.queue_wait_ms == 0)
 		registry->config.queue_wait_ms = LIMIT_QUEUE_WAIT_MS;
+	if (registry->config.progress_ms == 0)
+		registry->config.progress_ms = LIMIT_PROGRESS_INTERVAL_MS;
 	(void)pthread_mutex_init(&registry->gate.mutex, NULL);
 	registry->burial_timer = loop_timer_create(loop, burial_start_queued, registry);
 	registry->grace_timer = loop_timer_create(loop, on_grace_over, registry);

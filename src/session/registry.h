@@ -31,6 +31,7 @@ struct registry_config {
 	unsigned max_handles;	     /* per session */
 	uint64_t create_ms;	     /* until a creation is given up; 0: LIMIT_CREATE_MS */
 	uint64_t queue_wait_ms;	     /* until a queued call is refused; 0: LIMIT_QUEUE_WAIT_MS */
+	uint64_t progress_ms;	     /* between reports; 0: LIMIT_PROGRESS_INTERVAL_MS */
 };
 
 struct registry *registry_create(struct loop *loop, struct backend *backend,

@@ -55,7 +55,7 @@ static unsigned compare_all(FILE *input)
 {
 	unsigned char sequence[256], expected[256];
 	struct buf repaired = BUF_INIT(64);
-	size_t bytes, expected_bytes;
+	size_t bytes = 0, expected_bytes = 0;
 	unsigned count = 0;
 
 	while (read_counted(input, sequence, &bytes)) {

@@ -53,6 +53,7 @@ static void on_progress(void *context, uint64_t elapsed_ms, const char *message)
 
 	(void)elapsed_ms;
 	assert_int_equal(call->ends, 0);
+	call->reports++;
 	(void)snprintf(call->progress, sizeof(call->progress), "%s", message ? message : "");
 }
 

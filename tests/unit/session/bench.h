@@ -22,6 +22,7 @@ struct bench_call {
 	char text[ERROR_MESSAGE_BYTES]; /* "exit CODE: STDOUT STDERR", or the error's sentence */
 	char handle[CALL_HANDLE_BYTES];
 	char progress[64]; /* the last message */
+	unsigned reports;  /* of progress */
 	/* The worker's, until on_done. */
 	char encoded_handle[CALL_HANDLE_BYTES];
 };

@@ -269,6 +269,51 @@ static void creation_progress_reaches_all_who_wait(void **state)
 	bench_destroy(bench);
 }
 
+static bool has_reports(struct bench *bench, unsigned reports)
+{
+	return bench->calls[0].reports >= reports && bench->calls[1].reports >= reports;
+}
+
+static void calls_that_run_or_wait_report_progress_again_and_again(void **state)
+{
+	struct registry_config config = bench_config;
+	struct bench *bench;
+
+	(void)state;
+	config.max_parallel = 1;
+	config.progress_ms = 5;
+	bench = bench_create(&config);
+	(void)bench_call(bench, "hold");
+	(void)bench_call(bench, "hold");
+	bench_wait(bench, has_reports, 3);
+	stub_set(bench->stub, &bench->stub->holds, false);
+	bench_wait_for_all(bench);
+	bench_destroy(bench);
+}
+
+static void a_call_that_waits_for_a_place_among_all_is_told_so(void **state)
+{
+	struct registry_config config = bench_config;
+	struct session *other;
+	struct bench_call *late;
+	struct bench *bench;
+
+	(void)state;
+	config.max_running = 1;
+	config.queue_wait_ms = 20;
+	bench = bench_create(&config);
+	other = session_open(bench->registry);
+	(void)bench_call(bench, "hold");
+	bench_wait(bench, bench_is_running, 1);
+	late = bench_call_in(bench, other, CALL_TARGET_SESSION, NULL, "say late");
+	bench_wait(bench, bench_has_ended, 1);
+	assert_string_equal(late->text, "Server is busy: 1 commands running.");
+	stub_set(bench->stub, &bench->stub->holds, false);
+	bench_wait_for_all(bench);
+	session_close(other);
+	bench_destroy(bench);
+}
+
 static void the_limit_of_sandboxes_is_told(void **state)
 {
 	struct registry_config config = bench_config;
@@ -559,6 +604,8 @@ int main(void)
 			a_failed_creation_is_told_to_all_who_wait_and_tried_again_by_the_next),
 		cmocka_unit_test(the_backend_is_checked_until_it_works_and_then_no_more),
 		cmocka_unit_test(creation_progress_reaches_all_who_wait),
+		cmocka_unit_test(calls_that_run_or_wait_report_progress_again_and_again),
+		cmocka_unit_test(a_call_that_waits_for_a_place_among_all_is_told_so),
 		cmocka_unit_test(the_limit_of_sandboxes_is_told),
 		cmocka_unit_test(a_call_cancelled_at_once_does_nothing),
 		cmocka_unit_test(a_cancelled_caller_takes_the_creation_from_nobody),
