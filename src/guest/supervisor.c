@@ -36,7 +36,7 @@ struct supervisor {
 
 static void report(const struct supervisor_config *config, enum report_event event)
 {
-	struct report text = { getpid(), event };
+	struct report text = { getpid(), (int32_t)event };
 
 	(void)send(config->report_fd, &text, sizeof(text), MSG_NOSIGNAL);
 }

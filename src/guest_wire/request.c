@@ -98,7 +98,7 @@ int guest_request_read(struct guest_request *request, struct guest_request_strin
 {
 	const char *at = data;
 	const char *end = data + exec->request_bytes;
-	const char **environment = strings->pointers + exec->argument_count + 1;
+	const char **environment;
 	uint32_t environment_count =
 		exec->environment_count == GUEST_WIRE_INHERIT ? 0 : exec->environment_count;
 	const char *directory;
@@ -107,6 +107,7 @@ int guest_request_read(struct guest_request *request, struct guest_request_strin
 	if (exec->argument_count == 0 || exec->argument_count > GUEST_REQUEST_MAX_STRINGS ||
 	    environment_count > GUEST_REQUEST_MAX_STRINGS - exec->argument_count)
 		return -1;
+	environment = strings->pointers + exec->argument_count + 1;
 	directory = next_string(&at, end);
 	if (!directory || (directory[0] != '\0' && directory[0] != '/'))
 		return -1;
