@@ -44,19 +44,15 @@ static int bad_name(const char *name, const char *why, struct error *err)
 			 text.length ? text.data : "", why);
 }
 
-static int append_component(struct inner_name *inner, const char *name)
+/* No name that is appended to gets longer than the entry's own. */
+static void append_component(struct inner_name *inner, const char *name)
 {
 	size_t length = strlen(inner->parent);
-	int added;
 
-	if (inner->last[0] != '\0') {
-		added = snprintf(inner->parent + length, sizeof(inner->parent) - length, "%s%s",
-				 length > 0 ? "/" : "", inner->last);
-		if ((size_t)added >= sizeof(inner->parent) - length)
-			return -1;
-	}
+	if (inner->last[0] != '\0')
+		(void)snprintf(inner->parent + length, sizeof(inner->parent) - length, "%s%s",
+			       length > 0 ? "/" : "", inner->last);
 	(void)snprintf(inner->last, sizeof(inner->last), "%s", name);
-	return 0;
 }
 
 /* "./usr//lib/" is usr/lib; there is no way up and no way out. */
@@ -71,6 +67,8 @@ static int parse_name(const char *name, struct inner_name *inner, struct error *
 		return bad_name(name, "has no name", err);
 	if (name[0] == '/')
 		return bad_name(name, "has an absolute name", err);
+	if (strlen(name) >= LIMIT_IMAGE_PATH_BYTES)
+		return bad_name(name, "has too long a name", err);
 	while (*at != '\0') {
 		char component[LIMIT_NAME_BYTES + 1];
 		size_t length = strcspn(at, "/");
@@ -83,8 +81,9 @@ static int parse_name(const char *name, struct inner_name *inner, struct error *
 			continue;
 		if (strcmp(component, "..") == 0)
 			return bad_name(name, "has \"..\" in its name", err);
-		if (++depth >= LIMIT_TREE_DEPTH || append_component(inner, component) < 0)
+		if (++depth >= LIMIT_TREE_DEPTH)
 			return bad_name(name, "has too long a name", err);
+		append_component(inner, component);
 	}
 	return 0;
 }
