@@ -226,7 +226,8 @@ enum pump_outcome pump_run(const struct pump *pump, struct exec_result *result, 
 	enum pump_outcome outcome;
 
 	*result = (struct exec_result){ .end = EXEC_END_EXIT };
-	(void)fd_set_nonblocking(pump->stdin_fd, NULL);
+	if (pump->stdin_fd >= 0)
+		(void)fd_set_nonblocking(pump->stdin_fd, NULL);
 	(void)fd_set_nonblocking(pump->stdout_fd, NULL);
 	(void)fd_set_nonblocking(pump->stderr_fd, NULL);
 	feed_init(&pumping.feed, pump->request, pump->stdin_fd);

@@ -123,8 +123,10 @@ static const char *const end_names[] = {
 
 static void log_end(const struct call *call, const char *id)
 {
+	enum log_level failure = call->error.kind == ERROR_CANCELLED ? LOG_INFO : LOG_WARNING;
+
 	if (call->error.kind != ERROR_NONE)
-		log_event(LOG_WARNING, "call_failed", LOG_STRING("sandbox", id),
+		log_event(failure, "call_failed", LOG_STRING("sandbox", id),
 			  LOG_STRING("error", call->error.message));
 	else
 		log_event(LOG_INFO, "call_ended", LOG_STRING("sandbox", id),

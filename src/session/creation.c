@@ -64,13 +64,14 @@ static void create(struct worker *worker)
 
 static void log_end(const struct creation *creation)
 {
+	enum log_level failure = creation->error.kind == ERROR_CANCELLED ? LOG_INFO : LOG_WARNING;
 	int64_t duration_ms = (int64_t)(clock_now_ms() - creation->started_ms);
 
 	if (creation->sandbox)
 		log_event(LOG_INFO, "sandbox_created", LOG_STRING("sandbox", creation->sandbox->id),
 			  LOG_NUMBER("duration_ms", duration_ms));
 	else
-		log_event(LOG_WARNING, "sandbox_not_created",
+		log_event(failure, "sandbox_not_created",
 			  LOG_STRING("error", creation->error.message),
 			  LOG_NUMBER("duration_ms", duration_ms));
 }
