@@ -43,6 +43,19 @@ static int make_directory(const char *path, struct error *err)
 	return 0;
 }
 
+/* A template that is being filled. */
+struct filling {
+	struct template *template;
+	unsigned id;
+	int host_root; /* borrowed */
+	/* The directory that the last step went into: most follow each other in one, and
+	 * nothing that was made is removed again. */
+	int parent_fd;
+	unsigned parent_index;
+	const char *parent; /* points into the plan */
+	size_t parent_length;
+};
+
 /* The deepest overlay above `path`, and what is left of the path below it. */
 static unsigned overlay_of(const struct template *template, const char *path, const char **rest)
 {
@@ -63,28 +76,47 @@ static unsigned overlay_of(const struct template *template, const char *path, co
 	return found;
 }
 
-/* Opens the directory in layer `what` that `path`'s last component goes into. Links are never
- * followed: a plan that makes `a` -> `/etc` and then `a/b` fails instead of leaving its layer. */
-static int open_parent(const char *layer, const char *path, const char **name, struct error *err)
+/* Opens the directory `path` (its first `length` bytes) in a layer. Links are never followed: a
+ * plan that makes `a` -> `/etc` and then `a/b` fails instead of leaving its layer. */
+static int open_in_layer(const char *layer, const char *path, size_t length, struct error *err)
 {
 	CLEANUP(cleanup_fd) int layer_fd = open(layer, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	const char *slash = strrchr(path, '/');
 	char parent[4096];
 	int parent_fd;
 
 	if (layer_fd < 0)
 		return error_set_errno(err, "opening the image's layer %s", layer);
-	*name = slash ? slash + 1 : path;
-	if (!slash)
+	if (length == 0)
 		return take_fd(&layer_fd);
-	if ((size_t)(slash - path) >= sizeof(parent))
+	if (length >= sizeof(parent))
 		return error_set(err, ERROR_PROTOCOL, "the image plan has an overlong path");
-	memcpy(parent, path, (size_t)(slash - path));
-	parent[slash - path] = '\0';
+	memcpy(parent, path, length);
+	parent[length] = '\0';
 	parent_fd = open_beneath(layer_fd, parent, O_PATH | O_DIRECTORY, 0);
 	if (parent_fd < 0)
 		return error_set_errno(err, "opening %s in the image's layer %s", parent, layer);
 	return parent_fd;
+}
+
+/* The directory that the last component of `path` goes into, borrowed until the next call. */
+static int open_parent(struct filling *filling, unsigned index, const char *path, const char **name,
+		       struct error *err)
+{
+	const char *slash = strrchr(path, '/');
+	size_t length = slash ? (size_t)(slash - path) : 0;
+	char layer[TEMPLATE_PATH_BYTES];
+
+	*name = slash ? slash + 1 : path;
+	if (filling->parent_fd >= 0 && filling->parent_index == index &&
+	    filling->parent_length == length && memcmp(filling->parent, path, length) == 0)
+		return filling->parent_fd;
+	cleanup_fd(&filling->parent_fd);
+	template_layer_path(layer, filling->id, index, "made");
+	filling->parent_fd = open_in_layer(layer, path, length, err);
+	filling->parent_index = index;
+	filling->parent = path;
+	filling->parent_length = length;
+	return filling->parent_fd;
 }
 
 static int make_directory_at(int parent_fd, const char *name, uint32_t mode, struct error *err)
@@ -138,16 +170,12 @@ static int make_whiteout(unsigned id, unsigned index, const char *path, struct e
 }
 
 /* One step that fills a made layer. */
-static int make_entry(struct template *template, unsigned id, const struct plan_step *step,
-		      struct error *err)
+static int make_entry(struct filling *filling, const struct plan_step *step, struct error *err)
 {
-	char layer[TEMPLATE_PATH_BYTES];
 	const char *rest, *name;
-	unsigned index = overlay_of(template, step->path, &rest);
-	CLEANUP(cleanup_fd) int parent_fd = -1;
+	unsigned index = overlay_of(filling->template, step->path, &rest);
+	int parent_fd = open_parent(filling, index, rest, &name, err);
 
-	template_layer_path(layer, id, index, "made");
-	parent_fd = open_parent(layer, rest, &name, err);
 	if (parent_fd < 0)
 		return -1;
 	switch (step->op) {
@@ -158,8 +186,8 @@ static int make_entry(struct template *template, unsigned id, const struct plan_
 	case PLAN_FILE:
 		return make_file_at(parent_fd, name, step, err);
 	case PLAN_EMPTY:
-		template->overlays[index].has_hidden = true;
-		if (make_whiteout(id, index, rest, err) < 0)
+		filling->template->overlays[index].has_hidden = true;
+		if (make_whiteout(filling->id, index, rest, err) < 0)
 			return -1;
 		ATTR_FALLTHROUGH;
 	case PLAN_DIRECTORY:
@@ -174,17 +202,18 @@ static int make_entry(struct template *template, unsigned id, const struct plan_
 /* Binds the host directory of overlay `index` to its place. Not recursively: an overlay refuses
  * a layer with mounts below it, so a plan names directories that have none, or gives each its
  * own OVERLAY step. */
-static int bind_source(const struct plan_step *step, unsigned id, unsigned index, int host_root,
+static int bind_source(const struct filling *filling, const struct plan_step *step, unsigned index,
 		       struct error *err)
 {
 	char target[TEMPLATE_PATH_BYTES];
 	CLEANUP(cleanup_fd) int mount_fd = -1;
 
-	template_source_path(target, id, index);
+	template_source_path(target, filling->id, index);
 	if (make_directory(target, err) < 0)
 		return -1;
 	/* The plan's paths begin with "/"; the host's root is no longer ours. */
-	mount_fd = mount_copy(host_root, step->source[1] ? step->source + 1 : ".", MOUNT_ONE);
+	mount_fd =
+		mount_copy(filling->host_root, step->source[1] ? step->source + 1 : ".", MOUNT_ONE);
 	if (mount_fd < 0 || mount_attach(mount_fd, target) < 0)
 		return error_set_kind_errno(err, ERROR_CONFIG, "taking %s as part of the image",
 					    step->source);
@@ -213,30 +242,29 @@ static int begin_overlay(struct template *template, unsigned id, const char *pat
 	return 0;
 }
 
-static int add_overlay(struct template *template, unsigned id, const struct plan_step *step,
-		       int host_root, struct error *err)
+static int add_overlay(struct filling *filling, const struct plan_step *step, struct error *err)
 {
 	struct plan_step mount_point = { .op = PLAN_DIRECTORY, .mode = 0755, .path = step->path };
+	struct template *template = filling->template;
 	unsigned index = template->overlay_count;
 
-	if (make_entry(template, id, &mount_point, err) < 0 ||
-	    begin_overlay(template, id, step->path, err) < 0 ||
-	    bind_source(step, id, index, host_root, err) < 0)
+	if (make_entry(filling, &mount_point, err) < 0 ||
+	    begin_overlay(template, filling->id, step->path, err) < 0 ||
+	    bind_source(filling, step, index, err) < 0)
 		return -1;
 	template->overlays[index].has_source = true;
 	return 0;
 }
 
-static int apply_step(struct template *template, unsigned id, const struct plan_step *step,
-		      int host_root, struct error *err)
+static int apply_step(struct filling *filling, const struct plan_step *step, struct error *err)
 {
 	if (step->op == PLAN_OVERLAY)
-		return add_overlay(template, id, step, host_root, err);
+		return add_overlay(filling, step, err);
 	if (step->op != PLAN_ROOT)
-		return make_entry(template, id, step, err);
-	if (bind_source(step, id, 0, host_root, err) < 0)
+		return make_entry(filling, step, err);
+	if (bind_source(filling, step, 0, err) < 0)
 		return -1;
-	template->overlays[0].has_source = true;
+	filling->template->overlays[0].has_source = true;
 	return 0;
 }
 
@@ -300,6 +328,9 @@ int template_begin(unsigned id, struct error *err)
 int template_fill(struct template *template, unsigned id, int plan_fd, int host_root,
 		  struct error *err)
 {
+	struct filling filling = {
+		.template = template, .id = id, .host_root = host_root, .parent_fd = -1
+	};
 	struct plan_reader reader;
 	struct plan_step step;
 	size_t bytes = 0;
@@ -311,8 +342,11 @@ int template_fill(struct template *template, unsigned id, int plan_fd, int host_
 	if (begin_overlay(template, id, "", err) < 0 || make_own_directories(id, err) < 0)
 		return -1;
 	while ((more = plan_next(&reader, &step, err)) > 0) {
-		if (apply_step(template, id, &step, host_root, err) < 0)
-			return -1;
+		if (apply_step(&filling, &step, err) < 0) {
+			more = -1;
+			break;
+		}
 	}
+	cleanup_fd(&filling.parent_fd);
 	return more;
 }
