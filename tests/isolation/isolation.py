@@ -217,6 +217,67 @@ def mountinfo_names_no_path_of_the_host(sandbox):
 
 
 @test
+def mounts_do_not_travel_and_cgroups_show_no_path(sandbox):
+    mounts = sandbox.shell("cat /proc/self/mountinfo")
+    for word in ("shared:", "master:", "propagate_from:"):
+        check(word not in mounts, f"{word} in mountinfo")
+    for line in sandbox.shell("cat /proc/self/cgroup /proc/1/cgroup").split():
+        check(line.endswith(":/"), f"cgroup {line}")
+
+
+@test
+def the_guest_and_the_zygote_hold_no_file_and_no_directory():
+    needs_host_root()
+    with serve() as server:
+        sandbox = server.create()
+        sandbox.start("sleep 60", timeout_ms=3000)
+        time.sleep(0.3)
+        guest = guest_of(server)[0]
+        names = []
+        for pid in [processes()[guest], guest, *descendants(guest)[1:]]:
+            if os.readlink(f"/proc/{pid}/exe").startswith("/usr"):
+                continue  # the command itself
+            own_proc = os.stat(f"/proc/{pid}/root/proc").st_dev
+            for entry in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+                is_own = pid != processes()[guest] and entry.stat().st_dev == own_proc
+                names.append("own /proc" if is_own else os.readlink(entry))
+        check(len(names) >= 4, f"this test finds nothing at all: {names}")
+        allowed = ("socket:", "pipe:", "anon_inode:", "/dev/null", "own /proc")
+        wrong = [name for name in names if not name.startswith(allowed)]
+        equal(wrong, [], "descriptors")
+
+
+@test
+def a_sandbox_knows_nothing_of_the_ones_before_it():
+    needs_host_root()
+    secret = "canary" + secrets.token_hex(16)
+    with serve() as server:
+        first = server.create()
+        first.shell(f"cat > /dev/null # {secret}", stdin_path=server.scratch(secret * 100))
+        first.destroy()
+        server.create().shell("true")
+        for pid in descendants(server.process.pid)[1:]:
+            check(not memory_holds(pid, secret.encode()), f"process {pid} holds it")
+
+
+@test
+def groups_of_the_server_open_nothing():
+    needs_host_root()
+    if IS_USER:
+        raise Skip("the kernel lets an ordinary user without subordinate ids drop no group")
+    path = pathlib.Path("/usr/local/share/isolation-" + secrets.token_hex(6))
+    try:
+        path.write_text("secret")
+        os.chown(path, 0, 4)
+        path.chmod(0o640)
+        with serve(wrapper=["setpriv", "--groups", "4"]) as server:
+            sandbox = server.create()
+            check(sandbox.run(f"cat {path}").code != 0, "a file of a group of the user is open")
+    finally:
+        path.unlink()
+
+
+@test
 def neither_commands_nor_guest_nor_zygote_hold_the_servers_environment():
     secret = "canary" + secrets.token_hex(16)
     with serve(environment={"ISOLATION_SECRET": secret}) as server:
@@ -335,6 +396,62 @@ def an_image_with_links_for_system_directories_cannot_aim_a_mount():
         check(top not in mounts, "something is mounted in the image")
 
 
+@test
+def devices_of_an_image_are_dead():
+    needs_host_root()
+    if not os.path.exists("/bin/busybox"):
+        raise Skip("busybox-static is not installed")
+    with tempfile.TemporaryDirectory(prefix="isolation-") as top:
+        os.chmod(top, 0o755)
+        image = pathlib.Path(top) / "image"
+        make_image(image, {})
+        os.mknod(image / "zero", 0o020666, os.makedev(1, 5))
+        os.mknod(image / "disk", 0o060666, os.stat("/").st_dev)
+        for name in ("zero", "disk"):
+            (image / name).chmod(0o666)
+        with serve(image=str(image)) as server:
+            sandbox = server.create()
+            for name in ("zero", "disk"):
+                result = sandbox.run(["/bin/busybox", "head", "-c", "1", f"/{name}"])
+                check("Permission denied" in result.err and not result.raw, f"/{name}: {result}")
+
+
+FINGERPRINT = "ls -lR --time-style=full-iso /usr/bin /usr/lib/python3 /usr/share/doc | sha256sum"
+
+
+@test
+def nothing_that_is_done_to_usr_reaches_the_host(sandbox):
+    before = subprocess.run(FINGERPRINT, shell=True, capture_output=True, check=True).stdout
+    content = digest("/usr/bin/env")
+    for command in (
+        "echo x >> /usr/bin/env",
+        "mv /usr/bin/wc /usr/bin/wc2",
+        "touch /usr/bin/new /usr/bin/wc",
+        "chmod 777 /usr/bin /usr/bin/env; chown 0:0 /usr/bin",
+        "ln /usr/bin/cat /usr/bin/cat2; setfattr -n user.x -v y /usr/bin/cat",
+        "truncate -s 0 /usr/bin/*",
+        "rm -rf --no-preserve-root /usr/share/doc /usr/lib/python3 /usr/bin /etc /usr/local",
+    ):
+        sandbox.run(command, timeout_ms=60000)
+    equal(digest("/usr/bin/env"), content, "the host's /usr/bin/env")
+    after = subprocess.run(FINGERPRINT, shell=True, capture_output=True, check=True).stdout
+    equal(after, before, "the host's /usr")
+
+
+@test
+def a_full_disk_and_no_inodes_leave_a_sandbox_that_answers(sandbox):
+    sandbox.run("cat /dev/zero > /dev/shm/full; cat /dev/zero > /tmp/full", timeout_ms=110000)
+    check("No space" in sandbox.run("echo more > /workspace/more").err, "there is room left")
+    equal(sandbox.run("echo alive").out, "alive\n", "with a full disk")
+    sandbox.shell("rm /dev/shm/full /tmp/full")
+    sandbox.run(
+        "cd /tmp; python3 -c \"\nfor i in range(10**6): open('f%d' % i, 'w')\"", timeout_ms=110000
+    )
+    check("No space" in sandbox.run("touch /workspace/another").err, "there are inodes left")
+    equal(sandbox.run("echo alive").out, "alive\n", "without inodes")
+    sandbox.shell("rm -rf /tmp/f*[0-4]; find /tmp -delete 2>/dev/null; echo x > /workspace/y || true")
+
+
 # --- killing ------------------------------------------------------------------
 
 
@@ -344,7 +461,9 @@ STUBBORN = {
     "signals ignored": "trap '' TERM INT HUP QUIT; (trap '' TERM; sleep 987) & sleep 987; sleep 987",
     "a stopped process": "sleep 987 & kill -STOP $!; kill -STOP $$",
     "a process stuck in a write": "(yes 987 | (sleep 987)) & sleep 987",
-    "threads and traps": "bash -c 'while :; do sleep 987 & wait; done'",
+    "its supervisor stopped": "kill -STOP $PPID; sleep 987",
+    "its supervisor stopped again and again": "while :; do kill -STOP $PPID; sleep 987 & done",
+    "a new child for each that dies": "bash -c 'while :; do sleep 987 & wait; done'",
 }
 
 
@@ -366,6 +485,39 @@ def kills_everything(sandbox, what, command):
 def a_timeout_kills_the_whole_tree_and_nothing_else(sandbox):
     for what, command in STUBBORN.items():
         kills_everything(sandbox, what, command)
+
+
+@test
+def a_command_that_kills_its_supervisor_leaves_no_children(sandbox):
+    started = time.monotonic()
+    result = sandbox.run("(setsid sleep 987 &) ; sleep 987 & kill -9 $PPID; sleep 987", timeout_ms=5000)
+    check(time.monotonic() - started < 30, "the call did not end")
+    check(result.end != "exit" and not result.error, f"{result}")
+    equal(survivors(sandbox), [], "survivors")
+
+
+@test
+def killing_one_of_two_parallel_commands_spares_the_other(sandbox):
+    daemonised = "for i in $(seq 10); do (setsid sleep {0} &) ; done; sleep {0}"
+    other = sandbox.start(daemonised.format("986"), timeout_ms=8000)
+    time.sleep(0.5)
+    equal(sandbox.run(daemonised.format("987"), timeout_ms=1000).end, "timeout", "the one")
+    equal(survivors(sandbox), [], "survivors of the one")
+    count = sandbox.shell("ps -eo args | grep -c '^sleep 986'").strip()
+    equal(count, "11", "processes of the other")
+    equal(sandbox.server.wait(other)["end"], "timeout", "the other")
+    equal(sandbox.run("ps -eo args | grep -c '^sleep 986'").out.strip(), "0", "its survivors")
+
+
+@test
+def a_command_that_ends_the_guest_is_told_as_a_dead_sandbox():
+    with serve() as server:
+        sandbox = server.create()
+        during = sandbox.run("kill -TERM 1; sleep 60", timeout_ms=20000)
+        after = sandbox.run("echo alive", timeout_ms=20000)
+        # The guest may heed SIGTERM or not, but the answer is the truth.
+        check(during.error if after.error else after.out == "alive\n", f"{during} {after}")
+        equal(server.create().shell("echo alive"), "alive\n", "a new sandbox")
 
 
 @test
