@@ -14,5 +14,5 @@ void burial_add(struct registry *registry, struct sandbox *sandbox);
 /* Finds out why lease->sandbox died, for lease_on_examined; the sandbox stays the lease's. */
 void burial_examine(struct lease *lease);
 bool burial_is_idle(const struct registry *registry);
-/* The retry timer's callback. */
-void burial_start_queued(void *registry);
+/* Also the callback of the retry timer; `context` is the registry. */
+void burial_start_queued(void *context);
