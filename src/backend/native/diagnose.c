@@ -8,10 +8,10 @@
 #include <fcntl.h>
 #include <linux/seccomp.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/prctl.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
+#include <sys/xattr.h>
 
 static void say(const struct diagnosis *diagnosis, enum diagnosis_level level, const char *what,
 		const char *found, const char *fix)
@@ -19,19 +19,25 @@ static void say(const struct diagnosis *diagnosis, enum diagnosis_level level, c
 	diagnosis->line(diagnosis->context, level, what, found, fix);
 }
 
+bool diagnose_can_replace_directories(void)
+{
+	CLEANUP(cleanup_fd) int fd = memfd_create("kilntainers-probe", MFD_CLOEXEC);
+
+	return fd >= 0 && fsetxattr(fd, "user.kilntainers", "y", 1, 0) == 0;
+}
+
 static void diagnose_kernel(const struct diagnosis *diagnosis)
 {
 	struct utsname name;
-	unsigned major = 0, minor = 0;
 
-	if (uname(&name) < 0 || sscanf(name.release, "%u.%u", &major, &minor) != 2)
+	if (uname(&name) < 0)
 		return;
-	if (major > 6 || (major == 6 && minor >= 6))
+	if (diagnose_can_replace_directories())
 		say(diagnosis, DIAGNOSIS_OK, "kernel", name.release, NULL);
 	else
-		say(diagnosis, DIAGNOSIS_FAILED, "kernel", name.release,
-		    "Linux 6.6 or newer is needed: before it, a removed directory of the image "
-		    "cannot be made anew in a sandbox");
+		say(diagnosis, DIAGNOSIS_WARNING, "kernel", name.release,
+		    "use Linux 6.6 or newer: here a sandbox can remove a directory of the image, "
+		    "but not make it anew");
 }
 
 static void diagnose_ids(const struct diagnosis *diagnosis)

@@ -172,11 +172,31 @@ static int prepare(struct native_backend *native, const struct cancel *cancel,
 	return result;
 }
 
+static void add_sentence(char *text, size_t bytes, const char *sentence)
+{
+	size_t used = strlen(text);
+
+	/* A sentence that does not fit is left out whole. */
+	if (sentence[0] && used + 1 + strlen(sentence) < bytes)
+		(void)snprintf(text + used, bytes - used, "%s%s", used ? " " : "", sentence);
+}
+
+static void describe_caveats(const struct native_backend *native, struct exec_facts *facts)
+{
+	facts->caveats[0] = '\0';
+	if (native->facts.id_count == 1)
+		add_sentence(facts->caveats, sizeof(facts->caveats),
+			     "Only root exists inside: su, useradd and chown to other users fail.");
+	if (!diagnose_can_replace_directories())
+		add_sentence(facts->caveats, sizeof(facts->caveats),
+			     "A directory of the image cannot be made again once it was removed.");
+	add_sentence(facts->caveats, sizeof(facts->caveats), native->image.left_out);
+}
+
 static int native_describe(struct backend *backend, struct exec_facts *facts, struct error *err)
 {
 	struct native_backend *native = native_of(backend);
 	const struct image *image = &native->image;
-	const char *single = "Only root exists inside: su, useradd and chown to other users fail.";
 
 	if (prepare(native, NULL, NULL, err) < 0)
 		return -1;
@@ -188,11 +208,7 @@ static int native_describe(struct backend *backend, struct exec_facts *facts, st
 	(void)snprintf(facts->user, sizeof(facts->user), "root");
 	(void)snprintf(facts->directory, sizeof(facts->directory), COMMAND_DIRECTORY);
 	(void)snprintf(facts->programs, sizeof(facts->programs), "%s", image->programs);
-	if (native->facts.id_count == 1)
-		(void)snprintf(facts->caveats, sizeof(facts->caveats), "%s%s%.180s", single,
-			       image->left_out[0] ? " " : "", image->left_out);
-	else
-		(void)snprintf(facts->caveats, sizeof(facts->caveats), "%s", image->left_out);
+	describe_caveats(native, facts);
 	return 0;
 }
 
