@@ -47,7 +47,8 @@ struct stdio_transport {
 	bool is_ended;	   /* nothing is to be read or posted any more */
 	bool is_finishing; /* the writer goes once all is written */
 	unsigned live_threads;
-	int stop_fd; /* wakes the reader */
+	bool is_left; /* to its threads: the last one frees it */
+	int stop_fd;  /* wakes the reader */
 };
 
 static void enqueue(struct line_queue *queue, char *text, size_t bytes)
@@ -88,11 +89,31 @@ static void post(struct stdio_transport *transport)
 	loop_post(transport->config.loop, &transport->task);
 }
 
+static void free_transport(struct stdio_transport *transport)
+{
+	struct line *line;
+
+	while ((line = dequeue(&transport->received)))
+		free_line(line);
+	while ((line = dequeue(&transport->unsent)))
+		free_line(line);
+	cleanup_fd(&transport->stop_fd);
+	(void)pthread_cond_destroy(&transport->changed);
+	(void)pthread_mutex_destroy(&transport->mutex);
+	free(transport);
+}
+
+/* With the mutex held; the transport may be gone afterwards. */
 static void thread_ends(struct stdio_transport *transport)
 {
+	bool is_last;
+
 	transport->live_threads--;
+	is_last = transport->is_left && transport->live_threads == 0;
 	(void)pthread_cond_broadcast(&transport->changed);
 	pthread_mutex_unlock(&transport->mutex);
+	if (is_last)
+		free_transport(transport);
 }
 
 /* --- the reader's thread ----------------------------------------------------- */
@@ -328,20 +349,6 @@ static void run_task(struct loop_task *task)
 
 /* --- life -------------------------------------------------------------------- */
 
-static void free_transport(struct stdio_transport *transport)
-{
-	struct line *line;
-
-	while ((line = dequeue(&transport->received)))
-		free_line(line);
-	while ((line = dequeue(&transport->unsent)))
-		free_line(line);
-	cleanup_fd(&transport->stop_fd);
-	(void)pthread_cond_destroy(&transport->changed);
-	(void)pthread_mutex_destroy(&transport->mutex);
-	free(transport);
-}
-
 static int start_thread(struct stdio_transport *transport, void (*body)(void *context),
 			struct error *err)
 {
@@ -417,6 +424,7 @@ static bool wait_for_threads(struct stdio_transport *transport)
 	       pthread_cond_timedwait(&transport->changed, &transport->mutex, &deadline) == 0)
 		;
 	are_gone = transport->live_threads == 0;
+	transport->is_left = !are_gone;
 	pthread_mutex_unlock(&transport->mutex);
 	return are_gone;
 }
@@ -427,8 +435,8 @@ void stdio_transport_destroy(struct stdio_transport *transport)
 		return;
 	if (transport->channel)
 		stdio_transport_end(transport);
-	/* A thread that is blocked in read(2) or write(2) may wake up after us: what it uses
-	 * stays, and the end of the process, which is near, takes both. */
+	/* A thread that is blocked in read(2) or write(2) may wake up after us, if the end of the
+	 * process, which is near, does not come first: what it uses is left to it. */
 	if (wait_for_threads(transport))
 		free_transport(transport);
 }
