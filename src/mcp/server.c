@@ -63,7 +63,6 @@ static void facts_came(void *context, const struct exec_facts *facts, const stru
 	while (request) {
 		struct request *next = request->next_waiting;
 
-		request->is_waiting_for_facts = false;
 		tools_list_answer(request, facts);
 		request = next;
 	}
@@ -90,5 +89,4 @@ void mcp_server_forget(struct mcp_server *server, struct request *request)
 	while (*at != request)
 		at = &(*at)->next_waiting;
 	*at = request->next_waiting;
-	request->is_waiting_for_facts = false;
 }

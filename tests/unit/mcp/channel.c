@@ -8,6 +8,7 @@
 #include "tests/unit/unit.h"
 
 #include <jansson.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -596,6 +597,9 @@ static void progress_strictly_increases(void **state)
 		say(client, CALL("1", ",\"_meta\":{\"progressToken\":7}"));
 		report(client, i, 5, NULL);
 		expect(client, PROGRESS("7", "0.005", ""));
+		(void)poll(NULL, 0, LIMIT_PROGRESS_GAP_MS + 10);
+		report(client, i, 5, NULL);
+		expect(client, PROGRESS("7", "0.006", ""));
 		finish(client, i, "done");
 		expect_part(client, "1", "done");
 	}

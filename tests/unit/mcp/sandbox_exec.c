@@ -156,18 +156,23 @@ static void args_may_be_the_text_of_an_array(void **state)
 	assert_two_args("{\"command\":null,\"args\":[\"ls\",\"-l \\\"x\\\"\"],\"stdin\":null}");
 }
 
+/* Nothing wrong with it but its depth. */
 static void the_text_of_args_passes_the_limits_scan(void **state)
 {
-	struct buf text = BUF_INIT(LIMIT_MESSAGE_BYTES);
+	struct buf text = BUF_INIT(4096);
 	int i;
 
 	(void)state;
 	(void)buf_append_string(&text, "{\"args\":\"");
-	for (i = 0; i < 3000; i++)
+	for (i = 0; i < LIMIT_JSON_DEPTH + 1; i++)
 		(void)buf_append_byte(&text, '[');
+	for (i = 0; i < LIMIT_JSON_DEPTH + 1; i++)
+		(void)buf_append_byte(&text, ']');
 	(void)buf_append(&text, "\"}", 3);
 	assert_refused(text.data, "args must be an array of strings, got a string.");
 	buf_finish(&text);
+	assert_refused("{\"args\":\"[[]]\"}",
+		       "args must be an array of strings, got an array at position 0.");
 }
 
 static void a_timeout_may_be_5_or_5_point_0_or_a_string(void **state)
