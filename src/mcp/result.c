@@ -46,6 +46,7 @@ struct answer {
 	int exit_code;
 	uint64_t duration_ms;
 	const char *ended_by; /* NULL: revisions that do not have it */
+	char notice[256];     /* instead of an output that is too large; `err` then */
 };
 
 static void append_key(struct buf *out, const char *name, enum encode_level level)
@@ -145,18 +146,17 @@ static const char *ended_by(const struct exec_result *result)
 
 static void encode_answer(struct buf *out, const struct result_frame *frame, struct answer *answer)
 {
-	char notice[256];
 	size_t size = message_size(frame, answer);
 
 	if (size > frame->max_bytes) {
-		int length = snprintf(notice, sizeof(notice),
+		int length = snprintf(answer->notice, sizeof(answer->notice),
 				      "[kilntainers: output too large to send (%zu bytes encoded, "
 				      "limit %zu). No output returned. Re-run with head, tail, or "
 				      "grep to manage output size.]",
 				      size, frame->max_bytes);
 
 		answer->out_bytes = 0;
-		answer->err = notice;
+		answer->err = answer->notice;
 		answer->err_bytes = (size_t)length;
 		size = message_size(frame, answer);
 	}

@@ -22,7 +22,7 @@ struct sandbox_exec_rules {
 	bool takes_handle; /* sandbox_id says which sandbox; without it a new one is made */
 };
 
-/* `arguments` is an object, or NULL for none. On success *request is owned by the caller
+/* `object` holds the arguments, or is NULL for none. On success *request is owned by the caller
  * (call_request_finish); the error's kind is INVALID, or INTERNAL without memory. */
-int sandbox_exec_decode(const json_t *arguments, const struct sandbox_exec_rules *rules,
+int sandbox_exec_decode(const json_t *object, const struct sandbox_exec_rules *rules,
 			struct call_request *request, struct error *err);

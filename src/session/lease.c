@@ -430,6 +430,8 @@ static void run_queued(struct registry *registry)
 	while (registry->run_queue && registry->running < registry->config.max_running) {
 		struct lease *lease = registry->run_queue;
 
+		/* What settle() freed before was in no queue any more.
+		 * NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
 		leave_run_queue(lease);
 		run_waiting(lease);
 		settle(lease);

@@ -179,8 +179,8 @@ static enum unpack_kind kind_of(struct archive_entry *entry)
 /* What `docker save` and OCI tools write holds layers, not files. */
 static int refuse_layers(const char *name, const struct source *source, struct error *err)
 {
-	size_t length = strlen(name);
 	static const char layer[] = "/layer.tar";
+	size_t length;
 	bool is_layers;
 
 	name += strncmp(name, "./", 2) == 0 ? 2 : 0;

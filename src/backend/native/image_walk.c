@@ -115,7 +115,7 @@ int walk_enter(struct walk *walk, const struct walk_entry *entry, struct error *
 
 static int remove_contents(struct walk *walk, struct error *err)
 {
-	struct walk_entry entry;
+	struct walk_entry entry = { .parent_fd = -1 };
 	int event;
 
 	while ((event = walk_next(walk, &entry, err)) != WALK_FINISH) {

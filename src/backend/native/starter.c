@@ -181,7 +181,7 @@ int starter_register(struct starter *starter, const struct buf *plan, bool *shar
 {
 	struct zygote_request request = { .operation = ZYGOTE_REGISTER, .image = 0 };
 	struct zygote_request seal = { .operation = ZYGOTE_SEAL };
-	struct zygote_report done;
+	struct zygote_report done = { 0 };
 	CLEANUP(cleanup_fd)
 	int file = fd_sealed_memory("kilntainers-image", plan->data, plan->length, err);
 
