@@ -109,7 +109,8 @@ void zygote_report_failure(int socket_fd, enum zygote_area area, const struct er
 					.error_kind = (uint32_t)err->kind,
 					.error_number = err->errno_value };
 
-	(void)snprintf(report.text, sizeof(report.text), "%s", err->message);
+	(void)snprintf(report.text, sizeof(report.text), "%.*s", ZYGOTE_TEXT_BYTES - 1,
+		       err->message);
 	/* A server that went away needs no answer. */
 	(void)zygote_send(socket_fd, &report, sizeof(report), NULL, 0, NULL);
 }

@@ -37,7 +37,8 @@
 #include <sys/types.h>
 
 #define ZYGOTE_MAX_IMAGES 4u
-#define ZYGOTE_TEXT_BYTES ERROR_MESSAGE_BYTES
+/* Of a sentence that says what failed; longer ones are cut. */
+#define ZYGOTE_TEXT_BYTES 512
 /* An id range of one sandbox: uid_t as small systems have it. */
 #define ZYGOTE_ID_RANGE 65536u
 
