@@ -168,6 +168,7 @@ static int start_guest(struct fake_sandbox *sandbox, struct backend *backend, in
 	CLEANUP(cleanup_fd) int guest_end = -1;
 	CLEANUP(cleanup_fd) int life_end = -1;
 	struct spawn_request request = SPAWN_REQUEST_INIT;
+	char nofile[24];
 	int pair[2];
 
 	if (fd_packet_pair(pair, err) < 0)
@@ -180,13 +181,14 @@ static int start_guest(struct fake_sandbox *sandbox, struct backend *backend, in
 	life_end = pair[1];
 	request.path = "kilntainers-guest";
 	request.executable_fd = fake_of(backend)->guest_fd;
-	request.args = (const char *const[]){ "kilntainers-guest", NULL };
+	/* The guest sets its commands' limit itself: what is set from here may come too late. */
+	(void)snprintf(nofile, sizeof(nofile), "%lu", backend->config->nofile_soft);
+	request.args = (const char *const[]){ "kilntainers-guest", "guest", nofile, NULL };
 	request.env = (const char *const[]){ NULL };
 	request.directory = sandbox->directory;
 	request.fds = (const struct spawn_fd[]){ { guest_end, GUEST_SOCKET_FD },
 						 { life_end, GUEST_LIFE_FD } };
 	request.fd_count = 2;
-	request.nofile_soft = backend->config->nofile_soft;
 	if (spawn_start(&sandbox->guest, &request, err) < 0)
 		return -1;
 	*socket_fd = take_fd(&server_end);
