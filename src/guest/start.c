@@ -122,8 +122,10 @@ static void become_command(const struct start *start, int directory_fd, pid_t pa
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(127);
-	/* `kill 0` in a script must not reach the supervisor. */
-	(void)setpgid(0, 0);
+	/* `kill 0` in a script must not reach the supervisor; and the scheduler shares out the
+	 * processor by session: in one with sixty forking processes the supervisor would wait for
+	 * its turn to read KILL longer than the server has patience. */
+	(void)setsid();
 	for (int i = 0; i < 3; i++)
 		(void)dup2(start->stdio_fds[i], i);
 	if (directory_fd >= 0 && fchdir(directory_fd) < 0) {

@@ -3,7 +3,7 @@
 
 /*
  * Starting a command's main process, the way a login shell would find it:
- * default signals, empty mask, umask 0022, its own process group, descriptors 0
+ * default signals, empty mask, umask 0022, its own session, descriptors 0
  * to 2 and no others. vfork: the caller sleeps until the program runs or has
  * failed, and learns which.
  */

@@ -233,8 +233,6 @@ static void confine(const struct supervisor_config *config)
 	const struct guest_config *guest = config->guest;
 	struct error err = ERROR_INIT;
 
-	/* The session first: making one costs time that a command should not see. */
-	(void)setsid();
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
 	if (guest->confine_spare && guest->confine_spare(guest->context, &err) < 0) {
 		(void)!write(STDERR_FILENO, err.message, strlen(err.message));

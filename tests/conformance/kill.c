@@ -147,25 +147,43 @@ static void what_was_stopped_stays_stopped_through_a_kill(struct suite *suite)
 	CHECK(suite, run_printed(&state, "T\n"));
 }
 
-/* A chain of processes, each the child of the last, that never stays on one pid. The chain ends
- * by itself, so that a kill that misses it fails this case and harms nobody. */
-static void a_process_that_keeps_changing_its_pid_is_killed(struct suite *suite)
+/* A chain of processes, each the child of the last, that never stays on one pid; `chains` of them
+ * at once. They end by themselves, so that a kill that misses them fails the case and harms
+ * nobody. */
+static void check_chains(struct suite *suite, unsigned chains)
 {
 	CLEANUP(run_finish) struct run run = RUN_INIT;
 	CLEANUP(run_finish) struct run quiet = RUN_INIT;
+	char command[400];
 
-	run.request.command = "python3 -c '\n"
-			      "import os\n"
-			      "for i in range(20000):\n"
-			      "  if os.fork(): os._exit(0)\n"
-			      "  if i % 20 == 0: open(\"hop\", \"w\").write(str(i))\n"
-			      "' & sleep 600";
+	(void)snprintf(command, sizeof(command),
+		       "python3 -c '\n"
+		       "import os\n"
+		       "for n in range(1, %u):\n"
+		       "  if os.fork() == 0: break\n"
+		       "for i in range(20000):\n"
+		       "  if os.fork(): os._exit(0)\n"
+		       "  if i %% 20 == 0: open(\"hop\", \"a\").write(\".\")\n"
+		       "' & sleep 600",
+		       chains);
+	run.request.command = command;
 	run.request.timeout_ms = 700;
 	run_in(suite->sandbox, &run);
 	CHECK(suite, run.status == 0 && run.result.end == EXEC_END_TIMEOUT);
 	CHECK(suite, !run.result.was_reset);
-	run_command(suite, &quiet, "a=$(cat hop); sleep 0.3; [ \"$a\" = \"$(cat hop)\" ]");
+	run_command(suite, &quiet,
+		    "test -s hop && a=$(wc -c < hop); sleep 0.3; [ \"$a\" = \"$(wc -c < hop)\" ]");
 	CHECK(suite, run_exited(&quiet, 0));
+}
+
+static void a_process_that_keeps_changing_its_pid_is_killed(struct suite *suite)
+{
+	check_chains(suite, 1);
+}
+
+static void a_storm_of_changing_pids_is_killed(struct suite *suite)
+{
+	check_chains(suite, 64);
 }
 
 static void a_command_that_kills_its_supervisor_gains_nothing(struct suite *suite)
@@ -241,6 +259,9 @@ const struct suite_case kill_cases[] = {
 	  what_was_stopped_stays_stopped_through_a_kill },
 	{ "a process that keeps changing its pid is killed", KILL | NEEDS(NEED_PYTHON3),
 	  a_process_that_keeps_changing_its_pid_is_killed },
+	{ "a storm of sixty-four such processes is killed",
+	  KILL | NEEDS(NEED_PYTHON3) | NEEDS(NEED_PID_NAMESPACE),
+	  a_storm_of_changing_pids_is_killed },
 	{ "a command that kills its supervisor gains nothing", KILL,
 	  a_command_that_kills_its_supervisor_gains_nothing },
 	{ "a command that stops its supervisor is still killed", KILL,
