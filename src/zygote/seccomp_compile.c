@@ -138,7 +138,7 @@ static void index_rules(struct writer *writer, enum seccomp_audience audience)
 static size_t put_rules(struct writer *writer, uint16_t number)
 {
 	size_t next = put_return(writer, SECCOMP_RET_ERRNO | ENOSYS);
-	uint16_t chain[SECCOMP_MAX_RULES];
+	uint16_t chain[SECCOMP_MAX_RULES] = { 0 };
 	size_t count = 0;
 
 	for (uint16_t i = writer->first_rule[number]; i != NO_RULE; i = writer->next_rule[i])

@@ -17,6 +17,8 @@ ORDINARY_USER = 65534
 # Hang guards, far above what anything takes.
 ANSWER_LIMIT_S = 120
 GONE_LIMIT_S = 2.0
+# A sanitizer reserves terabytes that hold no data of the program.
+MAX_MAPPING_BYTES = 1 << 28
 
 
 class Skip(Exception):
@@ -280,6 +282,8 @@ def memory_holds(pid, needle):
                 if "r" not in mode or "[v" in line:
                     continue
                 start, end = (int(part, 16) for part in span.split("-"))
+                if end - start > MAX_MAPPING_BYTES:
+                    continue
                 memory.seek(start)
                 if needle in memory.read(end - start):
                     return True
