@@ -117,6 +117,8 @@
 #define LIMIT_MAX_DISK_BYTES (1024 * 1024 * MIB)
 /* Files, directories and links on a sandbox's tmpfs: one per 4 KiB block. */
 #define LIMIT_DISK_BYTES_PER_INODE 4096
+/* On top of that, for what the sandbox itself is made of: three for each overlay. */
+#define LIMIT_DISK_OWN_INODES 1024
 #define LIMIT_NOFILE_SOFT 1024
 #define LIMIT_NOFILE_HARD 4096
 /* For the kernel to kill all processes of a sandbox and take its namespaces apart. */

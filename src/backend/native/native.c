@@ -265,7 +265,7 @@ static void fill_request(const struct native_backend *native, uint32_t id_base,
 		.id_base = id_base,
 		.id_count = native->facts.id_count,
 		.disk_bytes = disk,
-		.disk_inodes = disk / LIMIT_DISK_BYTES_PER_INODE,
+		.disk_inodes = disk / LIMIT_DISK_BYTES_PER_INODE + LIMIT_DISK_OWN_INODES,
 		.nofile_soft = (uint32_t)least(LIMIT_NOFILE_SOFT, nofile),
 		.nofile_hard = (uint32_t)nofile,
 	};
