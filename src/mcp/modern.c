@@ -8,8 +8,6 @@
 
 /* MCP 2026-07-28: no handshake; every request says in params._meta what it is. */
 
-#define QUOTED_BYTES 100 /* of a version that we do not know */
-
 static void discover(struct request *request, const struct incoming_item *item)
 {
 	struct buf message = BUF_INIT(LIMIT_REPLY_BYTES);
@@ -68,7 +66,7 @@ static void fail_version(struct request *request, const char *wanted)
 
 	(void)buf_printf(&data, "{\"supported\":[\"%s\"],\"requested\":\"",
 			 mcp_version_name(MCP_2026_07_28));
-	(void)escape_append(&data, wanted, strlen(wanted), QUOTED_BYTES, ESCAPE_JSON);
+	(void)escape_append(&data, wanted, strlen(wanted), REQUEST_QUOTED_BYTES, ESCAPE_JSON);
 	(void)buf_append_string(&data, "\"}");
 	(void)buf_append_byte(&data, '\0');
 	request_fail(request, JSONRPC_UNSUPPORTED_VERSION, "Unsupported protocol version.",

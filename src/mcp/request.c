@@ -2,6 +2,7 @@
 #include "mcp/state.h"
 
 #include "base/alloc.h"
+#include "base/escape.h"
 #include "base/limits.h"
 
 #include <stdlib.h>
@@ -103,6 +104,18 @@ void request_fail(struct request *request, enum jsonrpc_code code, const char *t
 		deliver(request, &message);
 	buf_finish(&message);
 	request_drop(request);
+}
+
+void request_fail_quoting(struct request *request, enum jsonrpc_code code, const char *text,
+			  const char *quoted)
+{
+	struct buf whole = BUF_INIT(1024);
+
+	(void)buf_append_string(&whole, text);
+	(void)escape_append(&whole, quoted, strlen(quoted), REQUEST_QUOTED_BYTES, ESCAPE_TEXT);
+	(void)buf_append_byte(&whole, '\0');
+	request_fail(request, code, whole.data, NULL);
+	buf_finish(&whole);
 }
 
 void request_abandon(struct request *request)

@@ -9,7 +9,6 @@
 #include "mcp/scan.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* What was sent, with empty values gone. Borrowed from the message, but for parsed_args. */

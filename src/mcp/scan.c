@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "mcp/scan.h"
 
-#include "base/attr.h"
 #include "base/limits.h"
 #include "base/utf8.h"
 

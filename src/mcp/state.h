@@ -74,15 +74,20 @@ struct request {
 	bool is_subscription;
 };
 
+#define REQUEST_QUOTED_BYTES 100 /* of what an answer repeats of a client's words */
+
 /* request.c. `id` is borrowed; `batch` may be NULL. */
 struct request *request_create(struct channel *channel, struct batch *batch, const char *id,
 			       enum mcp_version version);
 /* The request that is in flight under this id, or NULL. */
 struct request *request_find(const struct channel *channel, const char *id);
-/* These three end the request. request_answer borrows `message`, but may take its bytes. */
+/* These four end the request. request_answer borrows `message`, but may take its bytes. */
 void request_answer(struct request *request, struct buf *message);
 void request_fail(struct request *request, enum jsonrpc_code code, const char *text,
 		  const char *data);
+/* An error that ends in the client's own words, cut and escaped. */
+void request_fail_quoting(struct request *request, enum jsonrpc_code code, const char *text,
+			  const char *quoted);
 void request_drop(struct request *request);
 /* Nobody wants the answer: stops the work. */
 void request_abandon(struct request *request);
@@ -111,7 +116,7 @@ void tools_list(struct request *request, const struct incoming_item *item);
 void tools_list_answer(struct request *request, const struct exec_facts *facts);
 void tools_call(struct request *request, const struct incoming_item *item);
 
-/* The method tables of both eras. */
+/* method.c: the tables of both eras. */
 struct method {
 	const char *name;
 	void (*handle)(struct request *request, const struct incoming_item *item);

@@ -2,37 +2,13 @@
 #include "mcp/state.h"
 
 #include "base/clock.h"
-#include "base/escape.h"
 #include "base/limits.h"
 #include "base/utf8.h"
 #include "mcp/encode.h"
 #include "mcp/tools.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
-
-#define QUOTED_BYTES 100 /* of what an error repeats of a client's words */
-
-void method_handle(const struct method *methods, size_t count, struct request *request,
-		   const struct incoming_item *item)
-{
-	const char *name = item->message->method;
-	struct buf text = BUF_INIT(1024);
-	size_t i;
-
-	for (i = 0; i < count; i++) {
-		if (strcmp(name, methods[i].name) == 0) {
-			methods[i].handle(request, item);
-			return;
-		}
-	}
-	(void)buf_append_string(&text, "Method not found: ");
-	(void)escape_append(&text, name, strlen(name), QUOTED_BYTES, ESCAPE_TEXT);
-	(void)buf_append_byte(&text, '\0');
-	request_fail(request, JSONRPC_METHOD_NOT_FOUND, text.data, NULL);
-	buf_finish(&text);
-}
 
 /* Whether one more would be more than a channel may have in flight. */
 static bool is_busy(const struct request *request)
@@ -164,17 +140,6 @@ static void answer_with_error(struct request *request, const struct error *error
 	buf_finish(&message);
 }
 
-static void fail_unknown_tool(struct request *request, const char *name)
-{
-	struct buf text = BUF_INIT(1024);
-
-	(void)buf_append_string(&text, "Unknown tool: ");
-	(void)escape_append(&text, name, strlen(name), QUOTED_BYTES, ESCAPE_TEXT);
-	(void)buf_append_byte(&text, '\0');
-	request_fail(request, JSONRPC_INVALID_PARAMS, text.data, NULL);
-	buf_finish(&text);
-}
-
 static void start_call(struct request *request, const struct incoming_item *item)
 {
 	const json_t *meta = json_object_get(item->message->params, "_meta");
@@ -198,7 +163,7 @@ void tools_call(struct request *request, const struct incoming_item *item)
 	if (!name) {
 		request_fail(request, JSONRPC_INVALID_PARAMS, "name must be a string.", NULL);
 	} else if (strcmp(name, SANDBOX_EXEC_NAME) != 0) {
-		fail_unknown_tool(request, name);
+		request_fail_quoting(request, JSONRPC_INVALID_PARAMS, "Unknown tool: ", name);
 	} else if (!item->arguments) {
 		request_fail(request, JSONRPC_INVALID_PARAMS, "arguments must be an object.", NULL);
 	} else if (item->arguments->error.kind != ERROR_NONE) {

@@ -2,9 +2,7 @@
 #include "transport/stdio.h"
 
 #include "base/alloc.h"
-#include "base/buf.h"
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/limits.h"
 #include "base/thread.h"
 #include "mcp/channel.h"

@@ -415,6 +415,26 @@ static void wrong_calls_end_as_the_error_that_they_are(void **state)
 	close_client(client);
 }
 
+static void an_error_repeats_little_of_what_a_client_said(void **state)
+{
+	struct client *client = open_client();
+	char text[1024];
+
+	(void)state;
+	say(client, REQUEST("1", "tools/call", "{\"name\":\"a\\u001b[2J\\u202e\"}"));
+	expect(client, "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32602,\"message\":"
+		       "\"Unknown tool: a\\\\u001b[2J\\\\u202e\"}}");
+	(void)snprintf(text, sizeof(text), "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"%0500d\"}",
+		       0);
+	say(client, text);
+	(void)snprintf(text, sizeof(text),
+		       "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32601,\"message\":"
+		       "\"Method not found: %0100d...\"}}",
+		       0);
+	expect(client, text);
+	close_client(client);
+}
+
 /* --- lists -------------------------------------------------------------------- */
 
 static void lists_are_the_same_for_all_of_a_version(void **state)
@@ -866,6 +886,7 @@ int main(void)
 		cmocka_unit_test(garbage_is_answered_and_the_next_message_served),
 		cmocka_unit_test(notifications_and_responses_are_never_answered),
 		cmocka_unit_test(wrong_calls_end_as_the_error_that_they_are),
+		cmocka_unit_test(an_error_repeats_little_of_what_a_client_said),
 		cmocka_unit_test(lists_are_the_same_for_all_of_a_version),
 		cmocka_unit_test(lists_wait_for_the_facts_and_nothing_else_does),
 		cmocka_unit_test(a_failed_probe_still_gives_a_list_that_is_not_kept),
