@@ -29,6 +29,9 @@ int spawn_act_as(uid_t id, struct error *err)
 {
 	if (setresgid((gid_t)-1, id, (gid_t)-1) < 0 || setresuid((uid_t)-1, id, (uid_t)-1) < 0)
 		return error_set_errno(err, "acting as id %u", (unsigned)id);
+	/* A change of the effective id clears it. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		return error_set_errno(err, "tying the zygote to the server");
 	return 0;
 }
 

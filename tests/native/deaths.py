@@ -135,6 +135,18 @@ def kill_server(user, who):
            "\n".join(left))
 
 
+def kill_server_of_stopped_zygote(user, who):
+    server = Server(user, "hold", "2")
+    os.kill(server.zygote, signal.SIGSTOP)
+    os.kill(server.process.pid, signal.SIGKILL)
+    server.process.wait()
+    left = server.wait_until_clean()
+    result(not left, "a zygote that was stopped does not outlive its server, %s" % who,
+           "\n".join(left))
+    if start_time(server.zygote) == server.seen[server.zygote]:
+        os.kill(server.zygote, signal.SIGKILL)
+
+
 def kill_zygote(user, who):
     server = Server(user, "watch")
     os.kill(server.zygote, signal.SIGKILL)
@@ -176,7 +188,8 @@ def main():
         (None, "as a user")]
     print("TAP version 13")
     for user, who in users:
-        for case in (kill_server, kill_zygote, kill_sandbox, end_of_input):
+        for case in (kill_server, kill_server_of_stopped_zygote, kill_zygote, kill_sandbox,
+                     end_of_input):
             case(user, who)
     if os.geteuid() != 0:
         global number
