@@ -12,7 +12,9 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -465,6 +467,52 @@ static void a_request_that_cannot_be_is_refused_before_it_is_sent(void **state)
 	free(text);
 }
 
+/* How many of the next sends the kernel refuses, as when too many descriptors are in flight. */
+static atomic_int refusals;
+
+ssize_t __real_sendmsg(int fd, const struct msghdr *message, int flags);
+ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags);
+
+ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags)
+{
+	if (atomic_load(&refusals) > 0) {
+		atomic_fetch_sub(&refusals, 1);
+		errno = ETOOMANYREFS;
+		return -1;
+	}
+	return __real_sendmsg(fd, message, flags);
+}
+
+static void descriptors_in_flight_of_others_delay_a_command_a_little(void **state)
+{
+	struct call call;
+
+	(void)state;
+	atomic_store(&refusals, 5);
+	assert_int_equal(run_against(serve_one_properly, &call, LATE_MS), 0);
+	assert_int_equal(atomic_load(&refusals), 0);
+	assert_int_equal(call.status, 0);
+	assert_int_equal(call.result.code, 7);
+}
+
+static void be_ready(struct hostile_guest *guest)
+{
+	hostile_say_ready(guest);
+	hostile_wait_for_end(guest->socket_fd);
+}
+
+static void a_command_that_cannot_be_sent_is_told_to_come_again(void **state)
+{
+	struct call call;
+
+	(void)state;
+	atomic_store(&refusals, INT_MAX);
+	assert_int_equal(run_against(be_ready, &call, LATE_MS), 0);
+	atomic_store(&refusals, 0);
+	assert_int_equal(call.status, -1);
+	assert_int_equal(call.err.kind, ERROR_BUSY);
+}
+
 static void the_guest_that_the_server_carries_is_sealed(void **state)
 {
 	int fd = guest_file_open(NULL);
@@ -498,6 +546,8 @@ int main(void)
 		cmocka_unit_test(a_kill_is_confirmed_by_the_end_of_everything),
 		cmocka_unit_test(after_a_reset_the_sandbox_is_dead),
 		cmocka_unit_test(a_request_that_cannot_be_is_refused_before_it_is_sent),
+		cmocka_unit_test(descriptors_in_flight_of_others_delay_a_command_a_little),
+		cmocka_unit_test(a_command_that_cannot_be_sent_is_told_to_come_again),
 		cmocka_unit_test(the_guest_that_the_server_carries_is_sealed),
 	};
 
