@@ -2,7 +2,6 @@
 #include "guest/kill.h"
 
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "guest/tree.h"
 
 #include <errno.h>
@@ -11,9 +10,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Looking for stopped processes before the freeze must not give a fork bomb time. */
-#define STOPPED_MAX 1024u
-#define STOPPED_LOOK_MS 5
+/* Looking for stopped processes before the freeze must not give a fork bomb time: a few
+ * milliseconds' worth of them. */
+#define STOPPED_MAX 512u
 /* Rounds of a walk, a millisecond apart: the server loses patience after 250 ms. */
 #define ROUNDS_MAX 100
 
@@ -22,14 +21,13 @@ static struct tree tree;
 static pid_t stopped[STOPPED_MAX];
 static size_t stopped_count;
 
-/* Notes who is stopped already, to leave them so. In a crowd this gives up early: then some
- * stopped process goes on too soon, a smaller evil than a bomb that goes on. */
+/* Notes who is stopped already, to leave them so. In a crowd the youngest are not looked at: one
+ * of them may go on too soon, a smaller evil than a bomb that goes on. */
 static void note_stopped(int proc_fd)
 {
 	stopped_count = 0;
-	if (tree_scan(&tree, proc_fd, clock_now_ms() + STOPPED_LOOK_MS) < 0)
-		return;
-	for (size_t i = 0; i < tree.count && stopped_count < STOPPED_MAX; i++) {
+	(void)tree_scan(&tree, proc_fd, STOPPED_MAX);
+	for (size_t i = 0; i < tree.count; i++) {
 		if (tree.processes[i].state == 'T' || tree.processes[i].state == 't')
 			stopped[stopped_count++] = tree.processes[i].pid;
 	}
@@ -94,7 +92,7 @@ static int kill_frozen(const struct kill_scope *scope, int proc_fd)
 
 	note_stopped(proc_fd);
 	(void)kill(-1, SIGSTOP);
-	result = tree_scan(&tree, proc_fd, CLOCK_NEVER);
+	result = tree_scan(&tree, proc_fd, TREE_MAX_PROCESSES);
 	if (result == 0)
 		mark(scope);
 	for (size_t i = 0; result == 0 && i < tree.count; i++) {
@@ -124,7 +122,7 @@ static int kill_round(const struct kill_scope *scope, int proc_fd)
 {
 	int alive = 0;
 
-	if (tree_scan(&tree, proc_fd, CLOCK_NEVER) < 0)
+	if (tree_scan(&tree, proc_fd, TREE_MAX_PROCESSES) < 0)
 		return -1;
 	mark(scope);
 	for (size_t i = 0; i < tree.count; i++) {

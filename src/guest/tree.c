@@ -2,7 +2,6 @@
 #include "guest/tree.h"
 
 #include "base/cleanup.h"
-#include "base/clock.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -186,16 +185,17 @@ static void cleanup_directory(DIR **directory)
 		(void)closedir(*directory);
 }
 
-int tree_scan(struct tree *tree, int proc_fd, uint64_t deadline_ms)
+int tree_scan(struct tree *tree, int proc_fd, size_t most)
 {
 	CLEANUP(cleanup_fd) int fd = openat(proc_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	CLEANUP(cleanup_directory) DIR *directory = fd < 0 ? NULL : fdopendir(fd);
 	const struct dirent *entry;
 
+	tree_clear(tree);
+	tree_build_index(tree);
 	if (!directory)
 		return -1;
 	(void)take_fd(&fd);
-	tree_clear(tree);
 	while ((entry = readdir(directory))) {
 		const char *at = entry->d_name;
 		const char *end = at + strlen(at);
@@ -207,9 +207,7 @@ int tree_scan(struct tree *tree, int proc_fd, uint64_t deadline_ms)
 		/* It may have ended since it was listed. */
 		if (tree_read_process(&process, proc_fd, (pid_t)pid) < 0)
 			continue;
-		if (tree_add(tree, &process) < 0)
-			return -1;
-		if (clock_now_ms() >= deadline_ms)
+		if (tree->count >= most || tree_add(tree, &process) < 0)
 			return -1;
 	}
 	tree_build_index(tree);

@@ -34,9 +34,9 @@ struct tree {
 	uint32_t index[2 * TREE_MAX_PROCESSES]; /* hash of the pid -> place in processes + 1 */
 };
 
-/* Reads every process of the proc file system at `proc_fd`; nothing is marked. Stops with -1 at
- * `deadline_ms` (clock_now_ms() time). */
-int tree_scan(struct tree *tree, int proc_fd, uint64_t deadline_ms);
+/* Reads the processes of the proc file system at `proc_fd`, the oldest pids first; nothing is
+ * marked. -1 if it cannot be listed, or holds more than `most`: then those are there. */
+int tree_scan(struct tree *tree, int proc_fd, size_t most);
 /* One process. 0, or -1 if there is none (any more). */
 int tree_read_process(struct tree_process *process, int proc_fd, pid_t pid);
 /* Reads a line of /proc/PID/stat. Pure. 0, or -1 if it is not one. */

@@ -8,8 +8,8 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "base/number.h"
 #include "base/random.h"
+#include "guest/tree.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -65,43 +65,27 @@ pid_t visible_find(const char *marker)
 	return pid;
 }
 
-/* Its state and its parent; 0 if there is no such process. */
-static char state_of(pid_t pid, pid_t *parent)
+/* 0, or -1 if there is no such process. */
+static int read_process(struct tree_process *process, pid_t pid)
 {
-	char path[64];
-	char line[512];
-	const char *at;
-	ssize_t bytes;
+	CLEANUP(cleanup_fd) int proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	CLEANUP(cleanup_fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
-	bytes = fd < 0 ? -1 : read(fd, line, sizeof(line) - 1);
-	*parent = 0;
-	if (bytes <= 0)
-		return 0;
-	line[bytes] = '\0';
-	at = strrchr(line, ')');
-	if (!at || strlen(at) < 5)
-		return 0;
-	*parent = (pid_t)strtol(at + 4, NULL, 10);
-	return at[2];
+	return tree_read_process(process, proc_fd, pid);
 }
 
 static pid_t parent_of(pid_t pid)
 {
-	pid_t parent;
+	struct tree_process process;
 
-	(void)state_of(pid, &parent);
-	return parent;
+	return read_process(&process, pid) == 0 ? process.parent : 0;
 }
 
 /* A zombie is no process any more: who reaps it is the backend's affair. */
 static bool is_alive(pid_t pid)
 {
-	pid_t parent;
-	char state = state_of(pid, &parent);
+	struct tree_process process;
 
-	return state != 0 && state != 'Z' && state != 'X';
+	return read_process(&process, pid) == 0 && tree_is_alive(&process);
 }
 
 pid_t visible_guest_of(pid_t pid)

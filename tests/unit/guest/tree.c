@@ -189,13 +189,15 @@ static void the_real_proc_is_read(void **state)
 	const struct tree_process *self;
 
 	(void)state;
-	assert_int_equal(tree_scan(&tree, proc_fd, CLOCK_NEVER), 0);
+	assert_int_equal(tree_scan(&tree, proc_fd, TREE_MAX_PROCESSES), 0);
 	self = tree_find(&tree, getpid());
 	assert_non_null(self);
 	assert_int_equal(self->parent, getppid());
 	assert_int_equal(self->state, 'R');
-	assert_int_equal(tree_scan(&tree, proc_fd, 0), -1);
-	assert_int_equal(tree_scan(&tree, -1, CLOCK_NEVER), -1);
+	assert_int_equal(tree_scan(&tree, proc_fd, 1), -1);
+	assert_int_equal(tree.count, 1);
+	assert_int_equal(tree_scan(&tree, -1, TREE_MAX_PROCESSES), -1);
+	assert_int_equal(tree.count, 0);
 	(void)close(proc_fd);
 }
 
