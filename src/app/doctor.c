@@ -8,12 +8,19 @@
 #include "backend/registry.h"
 #include "base/escape.h"
 #include "base/fd.h"
+#include "base/limits.h"
 
 #include <string.h>
 #include <unistd.h>
 
 /* One report; a backend that says more is cut, not endless. */
-#define REPORT_MAX_BYTES (256 * 1024)
+#define REPORT_MAX_BYTES (256 * KIB)
+
+/* What one backend says of itself. */
+struct account {
+	struct buf *report;
+	bool has_failure;
+};
 
 static void append_escaped(struct buf *report, const char *text)
 {
@@ -24,8 +31,10 @@ static void append_line(void *context, enum diagnosis_level level, const char *w
 			const char *found, const char *fix)
 {
 	static const char *const levels[] = { "ok", "warning", "FAILED" };
-	struct buf *report = context;
+	struct account *account = context;
+	struct buf *report = account->report;
 
+	account->has_failure |= level == DIAGNOSIS_FAILED;
 	(void)buf_printf(report, "  %-8s ", levels[level]);
 	append_escaped(report, what);
 	(void)buf_append_string(report, ": ");
@@ -39,7 +48,7 @@ static void append_line(void *context, enum diagnosis_level level, const char *w
 }
 
 /* Tries it for real: opens it and asks whether sandboxes can be made. */
-static bool append_verdict(struct buf *report, const struct backend_type *type,
+static bool append_verdict(const struct account *account, const struct backend_type *type,
 			   const struct backend_config *config)
 {
 	struct error err = ERROR_INIT;
@@ -47,17 +56,21 @@ static bool append_verdict(struct buf *report, const struct backend_type *type,
 	bool works = backend && backend_check(backend, &err) == 0;
 
 	backend_close(backend);
-	(void)buf_append_string(report, works ? "  works here" : "  does not work here: ");
-	if (!works)
-		append_escaped(report, err.message);
-	(void)buf_append_byte(report, '\n');
+	(void)buf_append_string(account->report, works ? "  works here" : "  does not work here");
+	/* What failed stands above already, with more words. */
+	if (!works && !account->has_failure) {
+		(void)buf_append_string(account->report, ": ");
+		append_escaped(account->report, err.message);
+	}
+	(void)buf_append_byte(account->report, '\n');
 	return works;
 }
 
 static bool append_backend(struct buf *report, const struct backend_type *type,
 			   const struct backend_config *config)
 {
-	const struct diagnosis diagnosis = { append_line, report };
+	struct account account = { report, false };
+	const struct diagnosis diagnosis = { append_line, &account };
 
 	(void)buf_printf(report, "\n%s: %s\n", type->name, type->summary);
 	if (type->missing) {
@@ -65,7 +78,7 @@ static bool append_backend(struct buf *report, const struct backend_type *type,
 		return false;
 	}
 	backend_diagnose(type, config, &diagnosis);
-	return append_verdict(report, type, config);
+	return append_verdict(&account, type, config);
 }
 
 /* The exit code. */

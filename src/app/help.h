@@ -7,8 +7,9 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/limits.h"
 
-#define HELP_MAX_BYTES (64 * 1024)
+#define HELP_MAX_BYTES (64 * KIB)
 
 /* Wrapped at 80 columns. */
 void help_append(struct buf *out);

@@ -66,7 +66,7 @@ void start_finish(struct start *start)
 int start_report(const struct error *err)
 {
 	/* An escaped byte is six at most. */
-	struct buf text = BUF_INIT(8 * ERROR_MESSAGE_BYTES);
+	struct buf text = BUF_INIT(8UL * ERROR_MESSAGE_BYTES);
 
 	(void)buf_append_string(&text, "kilntainers: error: ");
 	(void)escape_append(&text, err->message, strlen(err->message), ERROR_MESSAGE_BYTES,

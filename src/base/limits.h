@@ -90,7 +90,7 @@
 #define LIMIT_CREATING_PER_CORE 2
 /* Descriptors: for the server itself, per running command (pipes, exec socket, cancel flag,
  * with room for passing them on), per sandbox (socket, death, a share of drained pipes). */
-#define LIMIT_DESCRIPTORS_RESERVED 64
+#define LIMIT_DESCRIPTORS_RESERVED 64UL
 #define LIMIT_DESCRIPTORS_PER_CALL 10
 #define LIMIT_DESCRIPTORS_PER_SANDBOX 4
 /* Modern handles of one stdio process. */

@@ -394,6 +394,16 @@ def exec_has_no_output_limit_unless_the_flag_is_given():
 
 
 @test
+def exec_logs_the_backend_at_debug_level_but_no_argument():
+    done = fake("--log-level=debug", "--", "echo", "hunter2")
+    equal((done.returncode, done.stdout), (0, b"hunter2\n"))
+    contains(done.stderr, b" debug ")
+    contains(done.stderr, b"backend_chosen")
+    if b"hunter2" in done.stderr:
+        raise AssertionError("an argument was logged")
+
+
+@test
 def exec_ends_its_command_when_the_reader_goes_away():
     fake("--", "true")
     exec_ = start("exec", "--backend=fake", "--", "yes", stdin=subprocess.DEVNULL,
@@ -452,6 +462,19 @@ def a_call_may_finish_after_the_end_of_stdin():
     equal(reply["id"], 2)
     contains(reply["result"]["content"][0]["text"], "finished")
     equal(server.wait(HANG_S), 0)
+
+
+@test
+def a_call_that_does_not_finish_after_the_end_of_stdin_is_ended():
+    with tempfile.TemporaryDirectory() as folder:
+        mark, pid = pathlib.Path(folder, "mark"), pathlib.Path(folder, "pid")
+        server = serve()
+        shake_hands(server)
+        call(server, 2, "trap '' TERM INT; echo $$ >%s; mv %s %s; sleep 300" % (pid, pid, mark))
+        wait_for_file(mark)
+        server.stdin.close()
+        equal((server.wait(HANG_S), server.stdout.read()), (0, b""))
+        equal(pathlib.Path("/proc", mark.read_text().strip()).exists(), False)
 
 
 @test
