@@ -65,6 +65,6 @@ struct exec_result {
 	uint64_t duration_us; /* wall time from the program's start to its end */
 };
 
-/* 128+n for a signal; 127 missing program; 126 not executable or bad working
- * directory; 124 timeout or cancel; 1 output limit. */
+/* 128+n for a signal; 127 missing program; 126 not executable, bad working
+ * directory or no process to be had; 124 timeout or cancel; 1 output limit. */
 int exec_result_exit_code(const struct exec_result *result);

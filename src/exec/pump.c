@@ -140,16 +140,15 @@ static enum pump_outcome run_until_ended(struct pumping *pumping, struct error *
 		read_ready_output(pumping, &fds[POLL_STDOUT]);
 		feed_advance(&pumping->feed, &fds[POLL_FEED]);
 		event = fds[POLL_STATUS].revents != 0 ? take_status(pumping, err) : PUMP_EVENT_NONE;
-		if (event == PUMP_EVENT_LOST && !pumping->is_killed)
-			return PUMP_LOST;
 		if (event == PUMP_EVENT_LOST)
-			return conclude_reset(pumping);
+			return pumping->is_killed ? conclude_reset(pumping) : PUMP_LOST;
 		if (event == PUMP_EVENT_ENDED)
-			break;
+			continue;
 		if (pumping->is_killed && clock_now_ms() >= pumping->deadline_ms)
 			return conclude_reset(pumping);
 		check_reasons_to_kill(pumping, &fds[POLL_CANCEL]);
 	}
+	/* Its last output, read in the same round, may have been too much. */
 	if (pumping->sink_is_full)
 		request_kill(pumping, EXEC_END_OUTPUT_LIMIT);
 	conclude(pumping);
