@@ -115,6 +115,14 @@ def our_control_groups():
     return found
 
 
+def is_my_own(path):
+    """Another user's server on this machine is not what is looked for."""
+    try:
+        return os.lstat(path).st_uid == os.getuid()
+    except OSError:
+        return False
+
+
 def our_files():
     found = set()
     for folder in FOLDERS:
@@ -124,7 +132,8 @@ def our_files():
             continue
         found.update("file %s" % os.path.join(folder, name) for name in names
                      # The checks' own folders go when they end.
-                     if is_ours(name) and not name.startswith("kilntainers-check-"))
+                     if is_ours(name) and not name.startswith("kilntainers-check-")
+                     and is_my_own(os.path.join(folder, name)))
     return found
 
 
