@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: MIT
 """Attacks on native sandboxes, from inside and from beside; prints TAP.
 
-usage: isolation.py root|user DRIVER PROBE EXPECTED POLICY
+usage: isolation.py root|user DRIVER PROBE EXPECTED POLICY [WORD...]
+
+With words, only the probe and the tests that have one of them in their name run.
 
 `root`: the server runs as root and sandboxes have a range of ids. `user`: it runs as an
 ordinary user, and a sandbox has one id. What of it needs root is skipped elsewhere.
@@ -38,6 +40,7 @@ from harness import (
 MODE, DRIVER, PROBE, EXPECTED, POLICY = sys.argv[1:6]
 IS_USER = MODE == "user"
 IS_HOST_ROOT = os.geteuid() == 0
+WANTED = sys.argv[6:]
 TESTS = []
 
 
@@ -290,6 +293,13 @@ def neither_commands_nor_guest_nor_zygote_hold_the_servers_environment():
         check(memory_holds(server.process.pid, secret.encode()), "this test finds nothing at all")
         for pid in pids[1:]:
             check(not memory_holds(pid, secret.encode()), f"process {pid} holds it")
+
+
+@test
+def namespaces_are_used_up_and_inotify_is_rationed(sandbox):
+    for kind in ("user", "mnt", "pid", "net", "ipc", "cgroup"):
+        equal(sandbox.shell(f"cat /proc/sys/user/max_{kind}_namespaces").strip(), "0", kind)
+    check(int(sandbox.shell("cat /proc/sys/user/max_inotify_instances")) <= 128, "inotify")
 
 
 @test
@@ -841,6 +851,8 @@ def main():
         run_probe(tap, server)
         for function in TESTS:
             name = function.__name__.replace("_", " ")
+            if WANTED and not any(word in name for word in WANTED):
+                continue
             if function.__code__.co_argcount == 0:
                 tap.run(name, function)
                 continue

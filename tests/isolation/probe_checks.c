@@ -514,6 +514,23 @@ static int write_and_execute(void)
 	return memory == MAP_FAILED ? errno : 0;
 }
 
+/* Landlock cannot be seen, but a process has room for 16 layers: whoever can add that many had
+ * none. Then 0, else E2BIG. */
+static int stack_landlock_layers(void)
+{
+	const unsigned long long every_access = 1; /* execute: the oldest kernels know it */
+
+	for (int layer = 0; layer < 16; layer++) {
+		int fd = (int)syscall(SYS_landlock_create_ruleset, &every_access,
+				      sizeof(every_access), 0);
+
+		if (fd < 0 || syscall(SYS_landlock_restrict_self, fd, 0) < 0)
+			return errno;
+		(void)close(fd);
+	}
+	return 0;
+}
+
 /* --- debugging one's own child ------------------------------------------- */
 
 static int trace_own_child(void)
@@ -575,6 +592,7 @@ const struct probe_check probe_checks[] = {
 	{ "overlay-redirect", redirect_overlay },
 	{ "overlay-trusted", set_trusted_attribute },
 	{ "rename-between-directories", rename_between_directories },
+	{ "landlock-layers", stack_landlock_layers },
 	{ "map-write-execute", write_and_execute },
 	{ "trace-own-child", trace_own_child },
 };
