@@ -435,8 +435,9 @@ static int mountinfo_has_host_paths(void)
 	return found;
 }
 
-/* Set-user-id must count for nothing wherever there can be programs: not on a device node. */
-static int some_mount_is_not_nosuid(void)
+/* 0 if a mount lacks `option`, EPERM if all have it. A mounted device node needs none; what is
+ * read-only needs no nodev, nor do terminals. */
+static int some_mount_lacks(const char *option, bool only_writable)
 {
 	FILE *file = fopen("/proc/self/mountinfo", "re");
 	char line[4096];
@@ -444,17 +445,29 @@ static int some_mount_is_not_nosuid(void)
 
 	while (file && fgets(line, sizeof(line), file)) {
 		char path[1024];
+		char options[1024];
 		struct stat about;
 
-		if (sscanf(line, "%*d %*d %*s %*s %1023s", path) != 1)
+		if (sscanf(line, "%*d %*d %*s %*s %1023s %1023s", path, options) != 2)
 			found = PROBE_BROKEN;
-		else if (!strstr(line, "nosuid") &&
+		else if (!strstr(options, option) && strcmp(path, "/dev/pts") != 0 &&
+			 (!only_writable || strncmp(options, "rw", 2) == 0) &&
 			 (stat(path, &about) < 0 || !S_ISCHR(about.st_mode)))
 			found = 0;
 	}
 	if (file)
 		(void)fclose(file);
 	return file ? found : PROBE_BROKEN;
+}
+
+static int some_mount_is_not_nosuid(void)
+{
+	return some_mount_lacks("nosuid", false);
+}
+
+static int some_mount_is_not_nodev(void)
+{
+	return some_mount_lacks("nodev", true);
 }
 
 static int write_in_dev(void)
@@ -585,6 +598,7 @@ const struct probe_check probe_checks[] = {
 	{ "talk-over-loopback", talk_over_loopback },
 	{ "mountinfo-host-paths", mountinfo_has_host_paths },
 	{ "mounts-without-nosuid", some_mount_is_not_nosuid },
+	{ "mounts-without-nodev", some_mount_is_not_nodev },
 	{ "create-in-dev", write_in_dev },
 	{ "write-masked-file", write_in_proc_mask },
 	{ "write-own-uid-map", map_ids_again },
