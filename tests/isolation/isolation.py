@@ -303,6 +303,11 @@ def namespaces_are_used_up_and_inotify_is_rationed(sandbox):
 
 
 @test
+def a_sandbox_goes_before_others_when_memory_runs_out(sandbox):
+    check(int(sandbox.shell("cat /proc/self/oom_score_adj")) >= 500, "oom_score_adj")
+
+
+@test
 def ids_show_nothing_of_the_host(sandbox):
     equal(sandbox.shell("id -u; id -g; id -G").split(), ["0", "0", "0"], "ids")
     base = int(sandbox.shell("cat /proc/self/uid_map").split()[1])
