@@ -44,20 +44,6 @@ static const char *choose_automatically(const struct options *options, const cha
 	return "native";
 }
 
-static int refuse_name(const struct options *options, const char *name, struct error *err)
-{
-	const struct option_spec *spec = &option_table[OPTION_BACKEND];
-	char list[128] = "";
-	size_t used = 0;
-	int i;
-
-	for (i = 0; spec->choices[i]; i++)
-		used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s",
-					 i > 0 ? ", " : "", spec->choices[i]);
-	return error_set(err, option_error_kind(options, OPTION_BACKEND),
-			 "--backend must be one of %s, got: %s", list, name);
-}
-
 static bool reads_option(const struct backend_type *type, const char *name)
 {
 	size_t i;
@@ -126,7 +112,7 @@ static int check_type(const struct backend_type *type, const char *name,
 		      const struct options *options, const char *reason, struct error *err)
 {
 	if (!type)
-		return refuse_name(options, name, err);
+		return option_refuse_choice(options, OPTION_BACKEND, err);
 	if (type->missing)
 		return error_set(err, ERROR_CONFIG,
 				 "The %s backend (chosen by %s) is not in this build: %s", name,

@@ -320,22 +320,37 @@ static int check_switch(const char *label, const char *text, int64_t *number, st
 	return 0;
 }
 
-static int check_choice(const struct option_spec *spec, enum error_kind kind, const char *label,
-			const char *text, int64_t *number, struct error *err)
+int option_refuse_choice(const struct options *options, enum option_id id, struct error *err)
 {
+	const struct option_spec *spec = &option_table[id];
+	char label[OPTION_ENVIRONMENT_BYTES];
 	char list[128] = "";
 	size_t used = 0;
 	int i;
 
+	label_of(options, id, label);
+	for (i = 0; spec->choices[i]; i++)
+		used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s",
+					 i > 0 ? ", " : "", spec->choices[i]);
+	return error_set(err, option_error_kind(options, id), "%s must be one of %s, got: %s",
+			 label, list, option_text(options, id));
+}
+
+static int check_choice(const struct options *options, enum option_id id, int64_t *number,
+			struct error *err)
+{
+	const struct option_spec *spec = &option_table[id];
+	int i;
+
+	if (spec->flags & OPTION_CHECKED_LATER)
+		return 0;
 	for (i = 0; spec->choices[i]; i++) {
-		if (strcmp(spec->choices[i], text) == 0) {
+		if (strcmp(spec->choices[i], option_text(options, id)) == 0) {
 			*number = i;
 			return 0;
 		}
-		used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s",
-					 i > 0 ? ", " : "", spec->choices[i]);
 	}
-	return error_set(err, kind, "%s must be one of %s, got: %s", label, list, text);
+	return option_refuse_choice(options, id, err);
 }
 
 /* INTEGER and BYTES. The lower bound has a text of its own, whatever notation was used. */
@@ -377,9 +392,7 @@ static int check_text(const struct options *options, enum option_id id, const ch
 	case OPTION_KIND_SWITCH:
 		return check_switch(label, text, number, err);
 	case OPTION_KIND_CHOICE:
-		if (spec->flags & OPTION_CHECKED_LATER)
-			return 0;
-		return check_choice(spec, kind, label, text, number, err);
+		return check_choice(options, id, number, err);
 	case OPTION_KIND_INTEGER:
 	case OPTION_KIND_BYTES:
 		return check_number(spec, label, text, number, err);

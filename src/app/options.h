@@ -167,3 +167,5 @@ const char *option_text(const struct options *options, enum option_id id);
 int64_t option_number(const struct options *options, enum option_id id);
 /* USAGE if the value came from a flag, CONFIG if from the environment. */
 enum error_kind option_error_kind(const struct options *options, enum option_id id);
+/* Raises "--NAME must be one of A, B, got: VALUE" for an option with choices; returns -1. */
+int option_refuse_choice(const struct options *options, enum option_id id, struct error *err);

@@ -285,7 +285,8 @@ static const struct choice choices[] = {
 	  ERROR_USAGE },
 	{ { NULL, "KILNTAINERS_BACKEND=nonsense" },
 	  NULL,
-	  "--backend must be one of auto, native, docker, go_busybox, wasm, e2b, modal, got: "
+	  "KILNTAINERS_BACKEND must be one of auto, native, docker, go_busybox, wasm, e2b, "
+	  "modal, got: "
 	  "nonsense",
 	  ERROR_CONFIG },
 	{ { "--memory=1g" },
