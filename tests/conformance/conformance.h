@@ -57,7 +57,8 @@ extern const struct suite_case life_cases[];
 
 /* What a backend lacks, and why; NULL: it has it. */
 const char *lacks_reason(const char *backend_name, enum need need);
-const char *need_name(enum need need);
+/* The same for people: docs/conformance.md. */
+void lacks_print_table(void);
 
 void suite_fail(struct suite *suite, const char *file, int line, const char *what);
 

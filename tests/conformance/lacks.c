@@ -26,11 +26,6 @@ static const char *const names[NEED_COUNT] = {
 	[NEED_VISIBLE] = "visible processes",
 };
 
-const char *need_name(enum need need)
-{
-	return names[need];
-}
-
 const char *lacks_reason(const char *backend_name, enum need need)
 {
 	for (size_t i = 0; i < ARRAY_LENGTH(lacks); i++) {
@@ -38,4 +33,16 @@ const char *lacks_reason(const char *backend_name, enum need need)
 			return lacks[i].reason;
 	}
 	return NULL;
+}
+
+void lacks_print_table(void)
+{
+	(void)printf("| needed by some cases | native | fake |\n| --- | --- | --- |\n");
+	for (int need = 0; need < NEED_COUNT; need++) {
+		const char *native = lacks_reason("native", (enum need)need);
+		const char *fake = lacks_reason("fake", (enum need)need);
+
+		(void)printf("| %s | %s | %s |\n", names[need], native ? native : "yes",
+			     fake ? fake : "yes");
+	}
 }

@@ -3,6 +3,7 @@
 /*
  * conformance --backend NAME [--image X] [--shell X] [--only WORDS]: runs the
  * suite against one backend and prints TAP. Exits 1 if a case failed.
+ * conformance --table: prints what each backend lacks, for docs/conformance.md.
  */
 
 #include "backend/registry.h"
@@ -46,6 +47,7 @@ static void parse(struct arguments *arguments, int argc, char **argv)
 		{ "shell", required_argument, NULL, 's' },
 		{ "only", required_argument, NULL, 'o' },
 		{ "trace", no_argument, NULL, 't' },
+		{ "table", no_argument, NULL, 'T' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int option;
@@ -67,6 +69,9 @@ static void parse(struct arguments *arguments, int argc, char **argv)
 		case 't':
 			arguments->is_traced = true;
 			break;
+		case 'T':
+			lacks_print_table();
+			exit(0);
 		default:
 			exit(2);
 		}
