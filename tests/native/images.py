@@ -114,12 +114,13 @@ def what_a_sandbox_writes_stays_in_the_sandbox(place):
 
 @test
 def a_tar_is_an_image(place):
-    for compress in ("-z", "--zstd", "--no-auto-compress"):
+    compressions = ["-z", "--no-auto-compress"] + ["--zstd"] * bool(shutil.which("zstd"))
+    for compress in compressions:
         name = place.make_tar("image" + compress, compress,
                               place.top / "root" if (place.top / "root").exists() else None)
         equal(succeeds(place.shell("cat /mark", "--image", "./" + name)), "made by us\n")
     cached = os.listdir(place.top / "cache" / "kilntainers" / "images")
-    equal(len([name for name in cached if len(name) == 64]), 3)
+    equal(len([name for name in cached if len(name) == 64]), len(compressions))
     equal([name for name in cached if name.endswith(".partial")], [])
 
 
