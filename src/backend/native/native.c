@@ -37,7 +37,7 @@ struct native_backend {
 	/* Preparing waits for the first who needs it, so that starting up does not. */
 	pthread_mutex_t lock;
 	bool is_prepared;
-	bool has_failed; /* for good: the reason is `failure` */
+	bool has_failed; /* for good, since the zygote is asked once: the reason is `failure` */
 	struct error failure;
 	struct starter_facts facts;
 	struct image image;
@@ -108,12 +108,16 @@ static int prepare_zygote(struct native_backend *native, struct error *err)
 	if (native->facts.id_count != 0)
 		return 0;
 	native->first_ids = id_ranges_take(&native->ranges);
-	return starter_prepare(native->starter, native->first_ids, &native->facts, err);
+	native->has_failed =
+		starter_prepare(native->starter, native->first_ids, &native->facts, err) < 0;
+	return native->has_failed ? -1 : 0;
 }
 
 static int register_image(struct native_backend *native, struct error *err)
 {
-	if (starter_register(native->starter, &native->image.plan, &native->shares_ids, err) < 0)
+	native->has_failed = starter_register(native->starter, &native->image.plan,
+					      &native->shares_ids, err) < 0;
+	if (native->has_failed)
 		return -1;
 	if (!native->shares_ids)
 		id_ranges_release(&native->ranges, native->first_ids);
@@ -143,33 +147,26 @@ static int prepare_now(struct native_backend *native, const struct cancel *cance
 	return result;
 }
 
-/* Once for all threads; whoever comes meanwhile waits. A cancelled try may be repeated, any other
- * failure stays: the zygote is not given a second image. */
+/* Once for all threads; whoever comes meanwhile waits. An image that could not be read may be
+ * tried again by the next. */
 static int prepare(struct native_backend *native, const struct cancel *cancel,
 		   const struct backend_progress *progress, struct error *err)
 {
 	struct error failure = ERROR_INIT;
-	int result = 0;
 
 	(void)pthread_mutex_lock(&native->lock);
-	if (!native->is_prepared && !native->has_failed) {
-		if (prepare_now(native, cancel, progress, &failure) == 0) {
-			native->is_prepared = true;
-		} else if (failure.kind == ERROR_CANCELLED) {
-			result = -1;
-		} else {
-			native->has_failed = true;
-			native->failure = failure;
-		}
-	}
 	if (native->has_failed) {
 		failure = native->failure;
-		result = -1;
+	} else if (!native->is_prepared) {
+		native->is_prepared = prepare_now(native, cancel, progress, &failure) == 0;
+		native->failure = failure;
 	}
 	(void)pthread_mutex_unlock(&native->lock);
-	if (result < 0 && err)
+	if (failure.kind == ERROR_NONE)
+		return 0;
+	if (err)
 		*err = failure;
-	return result;
+	return -1;
 }
 
 static void add_sentence(char *text, size_t bytes, const char *sentence)
