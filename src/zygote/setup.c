@@ -462,6 +462,8 @@ void setup_run(struct setup *setup)
 	/* The zygote ignores it, so that sandboxes are reaped by themselves. */
 	(void)signal(SIGCHLD, SIG_DFL);
 	(void)prctl(PR_SET_NAME, "kiln-guest");
+	/* The scheduler shares out the processor by session: each sandbox gets its own share. */
+	(void)setsid();
 	(void)umask(0);
 	config.context = confine_tags_create(&err);
 	if (!config.context || run_steps(setup, &area, &err) < 0) {
