@@ -82,7 +82,6 @@ class Machine:
 
     def __init__(self, folder):
         self.folder = folder
-        self.own_namespaces = traces.namespaces(os.getpid())
         self.mounts = set(traces.read("/proc/self/mounts").splitlines())
         self.named = traces.our_control_groups() | traces.our_files()
 
@@ -90,22 +89,21 @@ class Machine:
         return {os.path.join(at, name) for at, folders, files in os.walk(self.folder)
                 for name in folders + files}
 
-    def remains(self, namespaces, files):
+    def remains(self, files):
         """Sentences about what is left of a server; cheapest first."""
         left = sorted(traces.our_processes())
         if left:
             return left
-        left += sorted(traces.holders(namespaces))
         left += sorted(set(traces.read("/proc/self/mounts").splitlines()) - self.mounts)
         left += sorted((traces.our_control_groups() | traces.our_files()) - self.named)
         left += sorted(self.files() - files)
         return left
 
-    def wait_until_clean(self, namespaces, files):
+    def wait_until_clean(self, files):
         """(seconds that it took, what is left after GONE_WITHIN_S)"""
         started = time.monotonic()
         while True:
-            left = self.remains(namespaces, files)
+            left = self.remains(files)
             seconds = time.monotonic() - started
             if not left or seconds > GONE_WITHIN_S:
                 return seconds, left
@@ -126,12 +124,9 @@ def one_run(argv, machine, phase, delay_s, files):
     try:
         act(client)
         time.sleep(delay_s)
-        namespaces = set()
-        for pid in traces.descendants(os.getpid()):
-            namespaces |= traces.namespaces(pid)
     finally:
         client.kill()
-    return machine.wait_until_clean(namespaces - machine.own_namespaces, files)
+    return machine.wait_until_clean(files)
 
 
 def finish_leftovers():

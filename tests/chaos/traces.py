@@ -2,8 +2,9 @@
 """What of ours is on this machine: processes, mounts, control groups, files.
 
 Ours is whatever carries our name, and every process below the caller, because the
-caller adopts orphans (become_subreaper). Namespaces live as long as a process, a
-mount or a descriptor holds them, so they are looked for through those.
+caller adopts orphans (become_subreaper). A namespace lives as long as a process, a
+mount or a descriptor holds it: without processes of ours (who hold the descriptors)
+and without mounts there is none.
 """
 
 import ctypes
@@ -60,27 +61,6 @@ def descendants(root):
         for child in children.get(waiting.pop(), []):
             found.append(child)
             waiting.append(child)
-    return found
-
-
-def namespaces(pid):
-    return {link("/proc/%d/ns/%s" % (pid, kind))
-            for kind in ("mnt", "pid", "net", "user", "ipc", "uts", "cgroup")} - {""}
-
-
-def holders(wanted):
-    """Who is in one of these namespaces, or holds it by a descriptor."""
-    found = set()
-    for pid in pids():
-        for name in namespaces(pid) & wanted:
-            found.add("namespace %s has process %d" % (name, pid))
-        try:
-            descriptors = os.listdir("/proc/%d/fd" % pid)
-        except OSError:
-            continue
-        for number in descriptors:
-            if link("/proc/%d/fd/%s" % (pid, number)) in wanted:
-                found.add("process %d holds a namespace by descriptor %s" % (pid, number))
     return found
 
 
