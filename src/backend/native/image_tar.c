@@ -275,7 +275,7 @@ static int unpack_source(struct source *source, int target_fd, struct error *err
 	return result;
 }
 
-/* libarchive takes names for what the thread's locale says. */
+/* What a thread in the C locale gets for a name outside ASCII depends on libarchive's version. */
 static int unpack_in_utf8(struct source *source, int target_fd, struct error *err)
 {
 	locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);

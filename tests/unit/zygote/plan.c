@@ -196,6 +196,27 @@ static void no_changed_byte_makes_the_reader_leave_the_plan(void **state)
 	buf_finish(&plan);
 }
 
+static void a_string_ends_at_its_last_byte_and_nowhere_else(void **state)
+{
+	struct plan_step step = { .op = PLAN_DIRECTORY, .path = "abcd", .mode = 0755 };
+	struct buf plan;
+	char *path;
+
+	(void)state;
+	plan_begin(&plan);
+	assert_int_equal(plan_append(&plan, &step, NULL), 0);
+	path = plan.data + plan.length - sizeof("abcd");
+	assert_string_equal(path, "abcd");
+	path[2] = '\0';
+	assert_int_equal(read_all(plan.data, plan.length), -1);
+	path[2] = 'c';
+	path[4] = 'e';
+	assert_int_equal(read_all(plan.data, plan.length), -1);
+	path[4] = '\0';
+	assert_int_equal(read_all(plan.data, plan.length), 0);
+	buf_finish(&plan);
+}
+
 static void a_root_is_the_first_step_or_none(void **state)
 {
 	struct plan_step directory = { .op = PLAN_DIRECTORY, .path = "etc", .mode = 0755 };
@@ -243,6 +264,7 @@ int main(void)
 		cmocka_unit_test(long_names_and_paths_are_refused_at_the_kernels_limits),
 		cmocka_unit_test(a_plan_cut_anywhere_but_between_steps_is_refused),
 		cmocka_unit_test(no_changed_byte_makes_the_reader_leave_the_plan),
+		cmocka_unit_test(a_string_ends_at_its_last_byte_and_nowhere_else),
 		cmocka_unit_test(a_root_is_the_first_step_or_none),
 		cmocka_unit_test(the_numbers_of_steps_and_overlays_are_bounded),
 	};
