@@ -26,6 +26,7 @@ enum need {
 	NEED_PYTHON3,	     /* with http.server */
 	NEED_PROCESSES,	     /* commands have processes that outlive them */
 	NEED_PID_NAMESPACE,  /* its processes can neither see nor signal others */
+	NEED_FREEZE,	     /* its guest can stop everything for the moment of a kill */
 	NEED_FILE_ISOLATION, /* its files are its own */
 	NEED_VISIBLE,	     /* its processes can be found and signalled from this machine */
 	NEED_COUNT,

@@ -13,6 +13,7 @@ struct lack {
 
 static const struct lack lacks[] = {
 	{ "fake", NEED_PID_NAMESPACE, "the fake backend isolates nothing" },
+	{ "fake", NEED_FREEZE, "its guest is not PID 1, so it must not stop what is not its own" },
 	{ "fake", NEED_FILE_ISOLATION, "the fake backend isolates nothing" },
 };
 
@@ -22,6 +23,7 @@ static const char *const names[NEED_COUNT] = {
 	[NEED_PYTHON3] = "python3",
 	[NEED_PROCESSES] = "processes",
 	[NEED_PID_NAMESPACE] = "pid namespace",
+	[NEED_FREEZE] = "freeze",
 	[NEED_FILE_ISOLATION] = "file isolation",
 	[NEED_VISIBLE] = "visible processes",
 };
