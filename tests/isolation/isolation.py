@@ -152,8 +152,8 @@ def accounts_keys_and_identity_are_not_the_hosts(sandbox):
         check(theirs.code != 0 or theirs.out != ours or not ours.strip(), f"{path} is the host's")
     for line in sandbox.shell("cat /etc/shadow").splitlines():
         check(line.split(":")[1] in ("*", "!", "!!", "x"), f"a password: {line}")
-    check(sandbox.run("ls /etc/ssh /etc/ssl/private /etc/sudoers /etc/kubernetes").code != 0, "keys")
-    equal(sandbox.shell("ls -d /etc/ssh /etc/ssl/private 2>/dev/null || true"), "", "keys")
+    secret = "/etc/ssh /etc/ssl/private /etc/sudoers /etc/sudoers.d /etc/kubernetes /etc/docker"
+    equal(sandbox.shell(f"ls -d {secret} 2>/dev/null || true"), "", "keys and rules")
     equal(sandbox.shell("uname -n").strip(), "sandbox", "host name")
 
 
@@ -320,8 +320,7 @@ def ids_show_nothing_of_the_host(sandbox):
 @test
 def a_command_has_three_descriptors_and_reaches_no_other(sandbox):
     listed = sandbox.shell("ls -l /proc/self/fd | grep -o ' -> .*'").splitlines()
-    kinds = sorted(line.split(" -> ")[1].split(":")[0].split("/")[1:2] or ["pipe"] for line in listed)
-    check(len(listed) == 4, f"descriptors: {listed} {kinds}")  # ls has the directory open
+    equal(len(listed), 4, f"descriptors, with the one that ls has open: {listed}")
     check(not any(word in "".join(listed) for word in ("socket", "memfd", "anon_inode")), listed)
 
 
@@ -400,7 +399,8 @@ def an_image_with_links_for_system_directories_cannot_aim_a_mount():
                     result = server.create().run(["/bin/echo", "fine"])
                     equal(result.out, "fine\n", f"a command with /{name} as link")
             except AssertionError as error:
-                check("creating a sandbox" in str(error) or "start" in str(error), f"{name}: {error}")
+                refused = ("creating a sandbox", "the driver did not start")
+                check(str(error).startswith(refused), f"{name}: {error}")
             equal(list(victim.iterdir()), [], f"files that appeared through /{name}")
         mounts = pathlib.Path("/proc/self/mountinfo").read_text()
         check(top not in mounts, "something is mounted in the image")
@@ -539,7 +539,8 @@ def a_fork_bomb_ends_at_its_limit_and_at_the_timeout(sandbox):
     check(time.monotonic() - started < 60, "killing it took for ever")
     if result.reset:
         raise AssertionError("the sandbox was reset: the bomb could not be killed")
-    equal(sandbox.shell("ps -e | wc -l > /tmp/count; cat /tmp/count; echo").split()[0] < "9", True, "left")
+    left = int(sandbox.shell("ps -e --no-headers | wc -l"))
+    check(left < 10, f"{left} processes are left")
     equal(sandbox.shell("echo alive"), "alive\n", "next command")
 
 
@@ -561,8 +562,9 @@ def a_program_that_shows_nothing_of_itself_is_killed_too():
 
 @test
 def a_process_that_cannot_be_dumped_is_killed_too(sandbox):
-    code = "import ctypes,os,time; ctypes.CDLL(None).prctl(4,0,0,0,0); os.fork(); os.setsid() if 0 else 0; time.sleep(987)"
-    kills_everything(sandbox, "a process that is not dumpable", f'(setsid python3 -c "{code}" &) ; sleep 987')
+    code = "import ctypes,os,time; ctypes.CDLL(None).prctl(4,0,0,0,0); os.fork(); time.sleep(987)"
+    command = f'(setsid python3 -c "{code}" &) ; sleep 987'
+    kills_everything(sandbox, "a process that is not dumpable", command)
 
 
 @test
