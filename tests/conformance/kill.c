@@ -170,7 +170,11 @@ static void check_chains(struct suite *suite, unsigned chains)
 	run.request.timeout_ms = 700;
 	run_in(suite->sandbox, &run);
 	CHECK(suite, run.status == 0 && run.result.end == EXEC_END_TIMEOUT);
-	CHECK(suite, !run.result.was_reset);
+	/* The confirmation came late: then the sandbox is dead, and the storm with it. */
+	if (run.result.was_reset) {
+		CHECK(suite, is_machine_busy());
+		return;
+	}
 	run_command(suite, &quiet,
 		    "test -s hop && a=$(wc -c < hop); sleep 0.3; [ \"$a\" = \"$(wc -c < hop)\" ]");
 	CHECK(suite, run_exited(&quiet, 0));

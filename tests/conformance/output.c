@@ -7,9 +7,7 @@
 #include "base/cleanup.h"
 #include "base/limits.h"
 
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define LIMIT 100000
 #define SUBSTITUTIONS 1000
@@ -92,14 +90,6 @@ static void a_command_may_close_its_output(struct suite *suite)
 	run_command(suite, &run, "echo first; exec >&- 2>&-; sleep 0.1; exit 7");
 	CHECK(suite, run_exited(&run, 7));
 	CHECK(suite, run_printed(&run, "first\n"));
-}
-
-/* More work than processors over the last minute. */
-static bool is_machine_busy(void)
-{
-	double load = 0;
-
-	return getloadavg(&load, 1) == 1 && load > (double)sysconf(_SC_NPROCESSORS_ONLN) / 2;
 }
 
 /* bash does not wait for what it substitutes: its output comes after the command's end. On a busy

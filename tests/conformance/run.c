@@ -4,7 +4,16 @@
 #include "base/clock.h"
 #include "base/limits.h"
 
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+bool is_machine_busy(void)
+{
+	double load = 0;
+
+	return getloadavg(&load, 1) == 1 && load > (double)sysconf(_SC_NPROCESSORS_ONLN) / 2;
+}
 
 void run_finish(struct run *run)
 {
