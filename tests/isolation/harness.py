@@ -153,7 +153,9 @@ class Server:
         self.files = 0
         self.ready = queue.Queue()
         threading.Thread(target=self.read, daemon=True).start()
-        check(self.ready.get(timeout=ANSWER_LIMIT_S), "the driver did not start")
+        if not self.ready.get(timeout=ANSWER_LIMIT_S):
+            self.close()
+            raise AssertionError("the driver did not start")
 
     def read(self):
         for line in self.process.stdout:
