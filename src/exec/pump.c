@@ -18,13 +18,15 @@
 enum { POLL_STATUS, POLL_CANCEL, POLL_STDOUT, POLL_STDERR, POLL_FEED };
 #define POLL_COUNT (POLL_FEED + FEED_POLL_FDS)
 
+#define DURATION_UNKNOWN UINT64_MAX
+
 struct pumping {
 	const struct pump *setup;
 	struct exec_result *result;
 	struct feed feed;
 	int output_fds[2];	  /* by enum exec_stream; -1 once at end-of-file */
 	uint64_t output_bytes[2]; /* read so far */
-	uint64_t started_us;
+	uint64_t started_us;	  /* as far as it can be seen from here */
 	uint64_t deadline_ms; /* while it runs: its timeout; while it is killed: the confirmation */
 	bool was_started;
 	bool is_killed;		      /* its death was asked for ... */
@@ -70,12 +72,28 @@ static void request_kill(struct pumping *pumping, enum exec_end because)
 	pumping->setup->request_kill(pumping->setup->context);
 }
 
+/*
+ * What the command's side measured counts, because it alone knows when a quick program began and
+ * ended: STARTED and ENDED may be read in one go, long after. But it is not believed to have taken
+ * longer than we waited, so that a side that lies can only claim less.
+ */
+static uint64_t find_duration(const struct pumping *pumping)
+{
+	uint64_t now_us = clock_now_us();
+	uint64_t most_us = now_us - pumping->setup->sent_us;
+	uint64_t reported_us = pumping->result->duration_us;
+
+	if (reported_us == DURATION_UNKNOWN)
+		return now_us - pumping->started_us;
+	return reported_us < most_us ? reported_us : most_us;
+}
+
 /* The result of a command that was killed says why, not how it went down. */
 static void conclude(struct pumping *pumping)
 {
 	struct exec_result *result = pumping->result;
 
-	result->duration_us = clock_now_us() - pumping->started_us;
+	result->duration_us = find_duration(pumping);
 	if (pumping->is_killed) {
 		result->end = pumping->killed_because;
 		result->code = 0;
@@ -219,12 +237,12 @@ enum pump_outcome pump_run(const struct pump *pump, struct exec_result *result, 
 		.setup = pump,
 		.result = result,
 		.output_fds = { pump->stdout_fd, pump->stderr_fd },
-		.started_us = clock_now_us(),
+		.started_us = pump->sent_us,
 		.deadline_ms = timeout_ms > 0 ? clock_now_ms() + timeout_ms : CLOCK_NEVER,
 	};
 	enum pump_outcome outcome;
 
-	*result = (struct exec_result){ .end = EXEC_END_EXIT };
+	*result = (struct exec_result){ .end = EXEC_END_EXIT, .duration_us = DURATION_UNKNOWN };
 	if (pump->stdin_fd >= 0)
 		(void)fd_set_nonblocking(pump->stdin_fd, NULL);
 	(void)fd_set_nonblocking(pump->stdout_fd, NULL);

@@ -20,8 +20,9 @@
 enum pump_event {
 	PUMP_EVENT_NONE,    /* nothing new */
 	PUMP_EVENT_STARTED, /* the program runs: its time counts from now */
-	/* *result has end (EXIT, SIGNAL or NOT_STARTED), code and start_step. After a kill was
-	 * requested it means that the command and all its descendants are gone. */
+	/* *result has end (EXIT, SIGNAL or NOT_STARTED), code and start_step, and duration_us if
+	 * the other side measured it. After a kill was requested it means that the command and all
+	 * its descendants are gone. */
 	PUMP_EVENT_ENDED,
 	PUMP_EVENT_LOST, /* the sandbox is dead or broke its protocol; the error says so */
 };
@@ -37,6 +38,9 @@ struct pump {
 	struct exec_sink *sink;
 	/* Gets the output pipes that outlive the command. */
 	struct drainer *drainer;
+	/* clock_now_us() just before the command was sent: no command can have run for longer,
+	 * whatever is reported. */
+	uint64_t sent_us;
 
 	/* The server's ends of the command's pipes, each its own open file description (pump_run
 	 * makes them non-blocking). Taken in every case: closed, or passed to the drainer. */

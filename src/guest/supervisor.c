@@ -2,6 +2,7 @@
 #include "guest/supervisor.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "guest/kill.h"
 #include "guest/receive.h"
 #include "guest/start.h"
@@ -28,6 +29,7 @@ struct supervisor {
 	const struct supervisor_config *config;
 	int status_fd; /* the command's socket; -1 once the server has left */
 	pid_t main_pid;
+	uint64_t started_us;
 	bool has_ended; /* the main process */
 	bool has_reported_end;
 	bool is_killing;
@@ -118,6 +120,8 @@ static int start_and_tell(struct supervisor *supervisor, const struct guest_wire
 		return -1;
 	}
 	memcpy(start.stdio_fds, &fds[GUEST_WIRE_FD_STDIN], sizeof(start.stdio_fds));
+	/* Before, not after: the program may be at its end when we get the processor again. */
+	supervisor->started_us = clock_now_us();
 	supervisor->main_pid = start_command(&start, &failed);
 	(void)munmap((void *)(uintptr_t)data, exec->request_bytes);
 	close_fds(fds, GUEST_WIRE_FD_STATUS);
@@ -145,6 +149,7 @@ static void note_end(struct supervisor *supervisor, int status, const struct rus
 		.user_us = to_us(usage->ru_utime),
 		.system_us = to_us(usage->ru_stime),
 		.max_rss_kib = (uint64_t)usage->ru_maxrss,
+		.duration_us = clock_now_us() - supervisor->started_us,
 	};
 }
 

@@ -39,7 +39,8 @@ struct guest_link {
 /* One command. */
 struct conversation {
 	struct guest_link *link;
-	int status_fd; /* our end of the command's socket; -1 before it was made */
+	int status_fd; /* our end of the command's socket */
+	uint64_t sent_us;
 	bool is_kill_requested;
 	bool has_ended; /* *result is known, but not everything is gone yet */
 };
@@ -298,6 +299,7 @@ static enum pump_event take_exited(struct conversation *conversation,
 {
 	result->end = exited->signal != 0 ? EXEC_END_SIGNAL : EXEC_END_EXIT;
 	result->code = (int)(exited->signal != 0 ? exited->signal : exited->exit_code);
+	result->duration_us = exited->duration_us;
 	conversation->has_ended = true;
 	/* It ended while our KILL was on its way, which its background processes still await:
 	 * end-of-file will tell that they are gone too. */
@@ -371,21 +373,23 @@ static enum pump_event on_status(void *context, struct exec_result *result, stru
 	}
 }
 
-static int follow(struct guest_link *link, struct exec_fds *fds, const struct exec_request *request,
-		  struct exec_sink *sink, struct exec_result *result, struct error *err)
+static int follow(struct conversation *conversation, struct exec_fds *fds,
+		  const struct exec_request *request, struct exec_sink *sink,
+		  struct exec_result *result, struct error *err)
 {
-	struct conversation conversation = { .link = link, .status_fd = fds->status };
+	struct guest_link *link = conversation->link;
 	struct pump pump = {
 		.request = request,
 		.sink = sink,
 		.drainer = link->drainer,
+		.sent_us = conversation->sent_us,
 		.stdin_fd = take_fd(&fds->server[STDIN_FILENO]),
 		.stdout_fd = take_fd(&fds->server[STDOUT_FILENO]),
 		.stderr_fd = take_fd(&fds->server[STDERR_FILENO]),
-		.status_fd = fds->status,
+		.status_fd = conversation->status_fd,
 		.on_status = on_status,
 		.request_kill = request_kill,
-		.context = &conversation,
+		.context = conversation,
 	};
 
 	switch (pump_run(&pump, result, err)) {
@@ -404,14 +408,18 @@ int guest_link_exec(struct guest_link *link, const struct exec_request *request,
 		    struct exec_sink *sink, struct exec_result *result, struct error *err)
 {
 	CLEANUP(cleanup_exec_fds) struct exec_fds fds = no_fds;
+	struct conversation conversation = { .link = link };
 	struct guest_wire_message message;
 
 	if (atomic_load(&link->was_killed) || is_dead(link, 0))
 		return set_dead(err);
 	if (make_fds(&fds, request, err) < 0 ||
-	    make_message(&message, &fds, link, request, err) < 0 ||
-	    send_exec(link, &message, &fds, request, err) < 0)
+	    make_message(&message, &fds, link, request, err) < 0)
+		return -1;
+	conversation.status_fd = fds.status;
+	conversation.sent_us = clock_now_us();
+	if (send_exec(link, &message, &fds, request, err) < 0)
 		return -1;
 	close_guest_ends(&fds);
-	return follow(link, &fds, request, sink, result, err);
+	return follow(&conversation, &fds, request, sink, result, err);
 }

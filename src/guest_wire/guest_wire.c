@@ -75,6 +75,7 @@ static void pass_exited(struct cursor *cursor, struct guest_wire_message *messag
 	pass_number(cursor, &message->exited.user_us, 8);
 	pass_number(cursor, &message->exited.system_us, 8);
 	pass_number(cursor, &message->exited.max_rss_kib, 8);
+	pass_number(cursor, &message->exited.duration_us, 8);
 }
 
 static bool is_valid_exited(const struct guest_wire_message *message)
@@ -132,7 +133,7 @@ static const struct format formats[] = {
 	{ GUEST_WIRE_SHUTDOWN, 0, pass_nothing, is_always_valid },
 	{ GUEST_WIRE_KILL, 0, pass_nothing, is_always_valid },
 	{ GUEST_WIRE_STARTED, 0, pass_nothing, is_always_valid },
-	{ GUEST_WIRE_EXITED, 36, pass_exited, is_valid_exited },
+	{ GUEST_WIRE_EXITED, 44, pass_exited, is_valid_exited },
 	{ GUEST_WIRE_FAILED, 8, pass_failed, is_valid_failed },
 	{ GUEST_WIRE_READY, GUEST_WIRE_BUILD_ID_BYTES, pass_ready, is_always_valid },
 };

@@ -37,7 +37,7 @@
 
 #define GUEST_WIRE_BUILD_ID_BYTES 32
 #define GUEST_WIRE_HEADER_BYTES 8
-#define GUEST_WIRE_MAX_BODY_BYTES 40
+#define GUEST_WIRE_MAX_BODY_BYTES 44
 #define GUEST_WIRE_MAX_BYTES (GUEST_WIRE_HEADER_BYTES + GUEST_WIRE_MAX_BODY_BYTES)
 
 enum guest_wire_type {
@@ -82,6 +82,7 @@ struct guest_wire_exited {
 	uint64_t user_us;   /* processor time of the main process and its waited-for children */
 	uint64_t system_us;
 	uint64_t max_rss_kib;
+	uint64_t duration_us; /* wall time of the main process, from its start to its end */
 };
 
 enum guest_wire_step {

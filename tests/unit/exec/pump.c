@@ -98,6 +98,7 @@ static void command_run(struct command *command, const char *text, int report_fd
 		.request = &command->request,
 		.sink = &command->capture.sink,
 		.drainer = command->drainer,
+		.sent_us = clock_now_us(),
 		.stdin_fd = input[1],
 		.stdout_fd = output[0],
 		.stderr_fd = errors[0],
@@ -358,6 +359,8 @@ struct script {
 	int status[2], output[2], errors[2];
 	const char *upon_kill; /* letters to report then */
 	const char *upon_end;  /* what is printed just then */
+	uint64_t sent_us;
+	uint64_t measured_us; /* reported with the end; 0: not measured */
 	unsigned kills;
 	struct exec_result result;
 	struct error error;
@@ -380,6 +383,8 @@ static enum pump_event on_letter(void *context, struct exec_result *result, stru
 					 0);
 		result->end = EXEC_END_SIGNAL;
 		result->code = SIGKILL;
+		if (script->measured_us > 0)
+			result->duration_us = script->measured_us;
 		return PUMP_EVENT_ENDED;
 	case 'F':
 		result->end = EXEC_END_NOT_STARTED;
@@ -421,6 +426,7 @@ static enum pump_outcome script_run(struct script *script, const char *letters)
 		.request = &script->request,
 		.sink = &script->capture.sink,
 		.drainer = script->drainer,
+		.sent_us = script->sent_us,
 		.stdin_fd = -1,
 		.stdout_fd = script->output[0],
 		.stderr_fd = script->errors[0],
@@ -529,17 +535,45 @@ static void *start_late(void *context)
 static void time_counts_from_the_start_of_the_program(void **state)
 {
 	struct script script;
-	uint64_t began_us = clock_now_us();
 	pthread_t starter;
 
 	(void)state;
 	script_init(&script);
+	script.sent_us = clock_now_us();
 	assert_int_equal(pthread_create(&starter, NULL, start_late, &script), 0);
 	assert_int_equal(script_run(&script, ""), PUMP_ENDED);
 	assert_int_equal(pthread_join(starter, NULL), 0);
 	assert_int_equal(script.result.end, EXEC_END_SIGNAL);
 	/* Not the 100 ms before it, however slow this machine is. */
-	assert_true(script.result.duration_us + 100000 <= clock_now_us() - began_us);
+	assert_true(script.result.duration_us + 100000 <= clock_now_us() - script.sent_us);
+	script_finish(&script);
+}
+
+static void time_that_the_other_side_measured_counts(void **state)
+{
+	struct script script;
+
+	(void)state;
+	script_init(&script);
+	/* Both are read at once, a second after it was sent. */
+	script.sent_us = clock_now_us() - 1000000;
+	script.measured_us = 300000;
+	assert_int_equal(script_run(&script, "SE"), PUMP_ENDED);
+	assert_int_equal(script.result.duration_us, 300000);
+	script_finish(&script);
+}
+
+static void nobody_can_claim_more_time_than_passed(void **state)
+{
+	struct script script;
+
+	(void)state;
+	script_init(&script);
+	script.sent_us = clock_now_us() - 1000000;
+	script.measured_us = 1000000000000;
+	assert_int_equal(script_run(&script, "SE"), PUMP_ENDED);
+	assert_true(script.result.duration_us >= 1000000);
+	assert_true(script.result.duration_us <= clock_now_us() - script.sent_us);
 	script_finish(&script);
 }
 
@@ -564,6 +598,8 @@ int main(void)
 		cmocka_unit_test(what_a_command_leaves_behind_may_not_flood_its_output),
 		cmocka_unit_test(what_could_not_start_took_no_time),
 		cmocka_unit_test(time_counts_from_the_start_of_the_program),
+		cmocka_unit_test(time_that_the_other_side_measured_counts),
+		cmocka_unit_test(nobody_can_claim_more_time_than_passed),
 	};
 
 	(void)signal(SIGPIPE, SIG_IGN);

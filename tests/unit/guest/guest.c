@@ -7,6 +7,7 @@
 #include "tests/unit/unit.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -62,6 +63,22 @@ static void a_command_is_started_and_its_end_reported(void **state)
 	assert_int_equal(message.exited.reason, GUEST_WIRE_ENDED);
 	assert_int_equal(message.exited.exit_code, 3);
 	assert_int_equal(peer_receive(status_fd).type, 0);
+	(void)close(status_fd);
+	hang_up(peer);
+}
+
+static void a_quick_program_took_the_time_that_it_took(void **state)
+{
+	struct guest_peer *peer = *state;
+	int status_fd = EXEC(peer, "\0sh\0-c\0sleep 0.1", 3);
+	struct guest_wire_message message;
+
+	/* Nobody listens meanwhile: both messages are there at once. */
+	(void)poll(NULL, 0, 300);
+	assert_int_equal(peer_receive(status_fd).type, GUEST_WIRE_STARTED);
+	message = peer_receive(status_fd);
+	assert_int_equal(message.type, GUEST_WIRE_EXITED);
+	assert_true(message.exited.duration_us >= 100000);
 	(void)close(status_fd);
 	hang_up(peer);
 }
@@ -251,6 +268,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(a_command_is_started_and_its_end_reported, start),
+		cmocka_unit_test_setup(a_quick_program_took_the_time_that_it_took, start),
 		cmocka_unit_test_setup(a_kill_is_confirmed_when_all_is_gone, start),
 		cmocka_unit_test_setup(a_command_whose_server_left_is_killed, start),
 		cmocka_unit_test_setup(nonsense_on_a_commands_socket_kills_the_command, start),

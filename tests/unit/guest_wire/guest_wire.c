@@ -15,8 +15,8 @@ static const struct guest_wire_message samples[] = {
 	{ .type = GUEST_WIRE_SHUTDOWN },
 	{ .type = GUEST_WIRE_KILL },
 	{ .type = GUEST_WIRE_STARTED },
-	{ .type = GUEST_WIRE_EXITED, .exited = { GUEST_WIRE_ENDED, 255, 0, 1, 2, UINT64_MAX } },
-	{ .type = GUEST_WIRE_EXITED, .exited = { GUEST_WIRE_KILLED, 0, 9, 1, 2, 3 } },
+	{ .type = GUEST_WIRE_EXITED, .exited = { GUEST_WIRE_ENDED, 255, 0, 1, 2, 3, UINT64_MAX } },
+	{ .type = GUEST_WIRE_EXITED, .exited = { GUEST_WIRE_KILLED, 0, 9, 1, 2, 3, 4 } },
 	{ .type = GUEST_WIRE_FAILED, .failed = { GUEST_WIRE_STEP_PROCESS, 11 } },
 	{ .type = GUEST_WIRE_READY, .ready = { "0123456789abcdef0123456789abcde" } },
 };
