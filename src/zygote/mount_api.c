@@ -76,6 +76,20 @@ int mount_make_read_only(int mount_fd)
 	return set_attributes(mount_fd, &attributes);
 }
 
+int mount_copy_node(const char *path)
+{
+	struct mount_attr attributes = { .attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC };
+	int fd = mount_copy(AT_FDCWD, path, MOUNT_ONE);
+	int saved;
+
+	if (fd < 0 || set_attributes(fd, &attributes) == 0)
+		return fd;
+	saved = errno;
+	(void)close(fd);
+	errno = saved;
+	return -1;
+}
+
 int open_beneath(int directory_fd, const char *path, int flags, unsigned mode)
 {
 	struct open_how how = { .flags = (unsigned)flags | O_CLOEXEC,

@@ -67,7 +67,7 @@ static int map_ids(pid_t pid, uint32_t base, uint32_t count, struct error *err)
 {
 	char path[64], map[64];
 
-	/* A user's own id and those of /etc/subuid are two extents of the zygote's map, and the
+	/* A user's own id and those of /etc/subuid may be two extents of the zygote's map, and the
 	 * kernel wants each extent here to lie within one of those. */
 	if (base == 0 && count > 1)
 		(void)snprintf(map, sizeof(map), "0 0 1\n1 1 %u", count - 1);

@@ -140,6 +140,11 @@ static int take_ids(uint32_t id_count, struct error *err)
 		return error_set_errno(err, "dropping the groups");
 	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
 		return error_set_errno(err, "becoming root of the zygote's user namespace");
+	/* A change of ids closes /proc/PID of this process and of its children to everybody but the
+	 * host's root, and the children's ids are mapped there. To trace the zygote takes the
+	 * user's own rights over its namespace, before as after. */
+	if (prctl(PR_SET_DUMPABLE, 1) < 0)
+		return error_set_errno(err, "opening the zygote's /proc to itself");
 	/* Cleared by the change of ids. */
 	return die_with_parent(err);
 }
@@ -168,7 +173,7 @@ static int pack(struct luggage *luggage, struct error *err)
 		if (zygote.id_mode == ZYGOTE_PRIVILEGED)
 			continue;
 		(void)snprintf(path, sizeof(path), "/dev/%s", setup_nodes[i].name);
-		luggage->nodes[i] = mount_copy(AT_FDCWD, path, MOUNT_ONE);
+		luggage->nodes[i] = mount_copy_node(path);
 		if (luggage->nodes[i] < 0)
 			return error_set_errno(err, "taking %s along", path);
 	}
@@ -225,7 +230,7 @@ static int make_mask(int root, struct error *err)
 			return error_set_errno(err, "making the null device");
 		return 0;
 	}
-	copy = mount_copy(AT_FDCWD, "/dev/null", MOUNT_ONE);
+	copy = mount_copy_node("/dev/null");
 	if (copy < 0)
 		return error_set_errno(err, "taking /dev/null along");
 	return unpack(take_fd(&copy), root, "null", S_IFREG, err);

@@ -21,9 +21,15 @@ MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
 FILES = ("/etc/subuid", "/etc/subgid")
 
 
-def skip(reason):
-    print("1..0 # SKIP " + reason)
-    sys.exit(0)
+def why_not(mode):
+    """Why this machine has no such user; "" if it has."""
+    if os.geteuid() != 0:
+        return "only root can become another user"
+    if mode == "range" and not (shutil.which("newuidmap") and shutil.which("newgidmap")):
+        return "newuidmap and newgidmap are not installed (package uidmap)"
+    if mode == "range" and not all(os.path.exists(path) for path in FILES):
+        return "this machine has no /etc/subuid and /etc/subgid"
+    return ""
 
 
 def call(libc, name, *arguments):
@@ -32,7 +38,6 @@ def call(libc, name, *arguments):
 
 
 def give_ids(folder):
-    """In the child, before it becomes the user."""
     libc = ctypes.CDLL(None, use_errno=True)
     path = os.path.join(folder, "subids")
     with open(path, "w") as file:
@@ -43,28 +48,28 @@ def give_ids(folder):
         call(libc, "mount", path.encode(), target.encode(), None, MS_BIND, None)
 
 
+def become(mode, folder):
+    """In a child of root, before it becomes the program; `folder` is a place of the caller's."""
+    if mode == "range":
+        give_ids(folder)
+    os.setgroups([])
+    os.setresgid(USER, USER, USER)
+    os.setresuid(USER, USER, USER)
+
+
 def main():
     mode, program, arguments = sys.argv[1], sys.argv[2], sys.argv[3:]
-    if os.geteuid() != 0:
-        skip("only root can become another user")
-    if mode == "range" and not (shutil.which("newuidmap") and shutil.which("newgidmap")):
-        skip("newuidmap and newgidmap are not installed (package uidmap)")
-    if mode == "range" and not all(os.path.exists(path) for path in FILES):
-        skip("this machine has no /etc/subuid and /etc/subgid")
+    reason = why_not(mode)
+    if reason:
+        print("1..0 # SKIP " + reason)
+        return 0
     # The source tree may be where only its owner can go.
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
         copy = shutil.copy(program, folder)
-
-        def become_user():
-            if mode == "range":
-                give_ids(folder)
-            os.setgroups([])
-            os.setresgid(USER, USER, USER)
-            os.setresuid(USER, USER, USER)
-
-        return subprocess.run([copy, *arguments], preexec_fn=become_user, check=False,
-                              cwd="/").returncode
+        return subprocess.run([copy, *arguments], preexec_fn=lambda: become(mode, folder),
+                              check=False, cwd="/").returncode
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

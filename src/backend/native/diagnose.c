@@ -3,6 +3,7 @@
 
 #include "backend/native/explain.h"
 #include "backend/native/id_map.h"
+#include "backend/native/image.h"
 #include "base/cleanup.h"
 
 #include <fcntl.h>
@@ -40,27 +41,32 @@ static void diagnose_kernel(const struct diagnosis *diagnosis)
 		    "but not make it anew");
 }
 
-static void diagnose_ids(const struct diagnosis *diagnosis)
+static void diagnose_ids(const struct backend_config *config, const struct diagnosis *diagnosis)
 {
 	const char *why;
-	char found[128];
+	char found[256];
 	uint32_t count;
+	bool is_self = !image_is_host(config->image);
 
 	if (geteuid() == 0) {
 		say(diagnosis, DIAGNOSIS_OK, "ids", "root: a range of host ids for each sandbox",
 		    NULL);
 		return;
 	}
-	count = id_map_available(&why);
+	count = id_map_available(is_self, &why);
 	if (count > 1) {
 		(void)snprintf(found, sizeof(found), "%u ids from /etc/subuid and /etc/subgid",
 			       count);
 		say(diagnosis, DIAGNOSIS_OK, "ids", found, NULL);
 		return;
 	}
-	(void)snprintf(found, sizeof(found), "one: %s", why);
+	(void)snprintf(found, sizeof(found), "one: %s%s", why,
+		       is_self ? ""
+			       : "; sandboxes can read what below /usr is open to this user or its "
+				 "groups alone");
 	say(diagnosis, DIAGNOSIS_WARNING, "ids", found,
-	    "for useradd, su, chown and apt in sandboxes: apt install uidmap && usermod "
+	    "for sandboxes that are users of their own, with su, chown and apt: apt install uidmap "
+	    "&& usermod "
 	    "--add-subuids 100000-165535 --add-subgids 100000-165535 $USER");
 }
 
@@ -89,10 +95,10 @@ static void diagnose_landlock(const struct diagnosis *diagnosis)
 		    "boot with lsm=landlock,... in the kernel's command line");
 }
 
-void diagnose_host(const struct diagnosis *diagnosis)
+void diagnose_host(const struct backend_config *config, const struct diagnosis *diagnosis)
 {
 	diagnose_kernel(diagnosis);
-	diagnose_ids(diagnosis);
+	diagnose_ids(config, diagnosis);
 	diagnose_filters(diagnosis);
 	diagnose_landlock(diagnosis);
 }

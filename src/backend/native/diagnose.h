@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-void diagnose_host(const struct diagnosis *diagnosis);
+void diagnose_host(const struct backend_config *config, const struct diagnosis *diagnosis);
 
 /* From Linux 6.6 files in memory have user attributes, which an overlay needs to say that a new
  * directory has nothing to do with the image's of that name. */

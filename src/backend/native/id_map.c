@@ -67,8 +67,6 @@ static struct id_range range_of_user(const char *path)
 	if (getpwuid_r(geteuid(), &entry, strings, sizeof(strings), &found) == 0 && found)
 		(void)snprintf(owner.name, sizeof(owner.name), "%s", entry.pw_name);
 	each_range(path, keep_largest, &owner);
-	if (owner.largest.count > ZYGOTE_ID_RANGE - 1)
-		owner.largest.count = ZYGOTE_ID_RANGE - 1;
 	return owner.largest;
 }
 
@@ -86,7 +84,12 @@ static bool has_program(const char *name)
 	return false;
 }
 
-uint32_t id_map_available(const char **why)
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+uint32_t id_map_available(bool is_self, const char **why)
 {
 	struct id_range uids = range_of_user("/etc/subuid");
 	struct id_range gids = range_of_user("/etc/subgid");
@@ -95,20 +98,23 @@ uint32_t id_map_available(const char **why)
 		*why = "newuidmap and newgidmap are not installed (package uidmap)";
 		return 1;
 	}
-	if (uids.count == 0 || gids.count == 0) {
+	/* A single one of somebody else's would make it a sandbox without any other user. */
+	if (uids.count < 2 || gids.count < 2) {
 		*why = "this user has no range in /etc/subuid and /etc/subgid";
 		return 1;
 	}
 	*why = "";
-	return 1 + (uint32_t)(uids.count < gids.count ? uids.count : gids.count);
+	return (uint32_t)least(least(uids.count, gids.count) + is_self, ZYGOTE_ID_RANGE);
 }
 
-static int run_mapper(const char *program, pid_t pid, uid_t own, const struct id_range *range,
-		      uint32_t count, struct error *err)
+/* `own`: the id that becomes 0, before those of the range; NULL: the range's first does. */
+static int run_mapper(const char *program, pid_t pid, const uint32_t *own,
+		      const struct id_range *range, uint32_t count, struct error *err)
 {
 	char pid_text[16], own_text[16], first_text[24], count_text[16];
-	const char *const arguments[] = { program, pid_text,   "0",	   own_text, "1",
-					  "1",	   first_text, count_text, NULL };
+	const char *const with_own[] = { program, pid_text,   "0",	  own_text, "1",
+					 "1",	  first_text, count_text, NULL };
+	const char *const range_alone[] = { program, pid_text, "0", first_text, count_text, NULL };
 	const char *const environment[] = { "PATH=/usr/bin:/bin:/usr/local/bin:/run/wrappers/bin",
 					    NULL };
 	struct spawn_request request = SPAWN_REQUEST_INIT;
@@ -117,11 +123,11 @@ static int run_mapper(const char *program, pid_t pid, uid_t own, const struct id
 	int ended;
 
 	(void)snprintf(pid_text, sizeof(pid_text), "%d", (int)pid);
-	(void)snprintf(own_text, sizeof(own_text), "%u", (unsigned)own);
+	(void)snprintf(own_text, sizeof(own_text), "%u", own ? (unsigned)*own : 0);
 	(void)snprintf(first_text, sizeof(first_text), "%llu", (unsigned long long)range->first);
-	(void)snprintf(count_text, sizeof(count_text), "%u", count - 1);
+	(void)snprintf(count_text, sizeof(count_text), "%u", own ? count - 1 : count);
 	request.path = program;
-	request.args = arguments;
+	request.args = own ? with_own : range_alone;
 	request.env = environment;
 	if (spawn_start(&child, &request, err) < 0)
 		return -1;
@@ -137,18 +143,20 @@ static int run_mapper(const char *program, pid_t pid, uid_t own, const struct id
 	return 0;
 }
 
-int id_map_user(pid_t pid, uint32_t *count, struct error *err)
+int id_map_user(pid_t pid, bool is_self, uint32_t *count, struct error *err)
 {
+	const uint32_t own_uid = geteuid();
+	const uint32_t own_gid = getegid();
 	struct id_range uids = range_of_user("/etc/subuid");
 	struct id_range gids = range_of_user("/etc/subgid");
 	const char *why;
 
-	*count = id_map_available(&why);
+	*count = id_map_available(is_self, &why);
 	if (*count == 1)
 		return 0;
-	if (run_mapper("newuidmap", pid, geteuid(), &uids, *count, err) < 0)
+	if (run_mapper("newuidmap", pid, is_self ? &own_uid : NULL, &uids, *count, err) < 0)
 		return -1;
-	return run_mapper("newgidmap", pid, getegid(), &gids, *count, err);
+	return run_mapper("newgidmap", pid, is_self ? &own_gid : NULL, &gids, *count, err);
 }
 
 /* --- root ------------------------------------------------------------------------- */

@@ -9,6 +9,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
+bool image_is_host(const char *name)
+{
+	return !name || strcmp(name, "host") == 0;
+}
+
 bool image_is_path(const char *name)
 {
 	return name[0] == '/' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
@@ -52,7 +57,7 @@ int image_prepare(const struct image_request *request, struct image *image, stru
 
 	*image = (struct image){ .system = "" };
 	plan_begin(&image->plan);
-	if (!request->name || strcmp(request->name, "host") == 0)
+	if (image_is_host(request->name))
 		result = image_host(request, image, err);
 	else if (image_is_path(request->name))
 		result = prepare_path(request, image, err);

@@ -45,6 +45,8 @@ struct image {
 	char left_out[256]; /* what the user would miss, as a sentence; empty: nothing */
 };
 
+/* Is it this machine itself (NULL: no image was named)? */
+bool image_is_host(const char *name);
 /* Does `--image` name a directory or a tar of this machine: begins with "/", "./" or "../"? */
 bool image_is_path(const char *name);
 /* Is it a file, so that image_prepare needs the tar reader? False for what does not exist. */

@@ -175,12 +175,16 @@ static int add_split_directory(struct trees *trees, const char *path, struct err
 static int add_split_entry(struct trees *trees, const char *directory, int directory_fd,
 			   const char *name, struct error *err)
 {
+	const mode_t everyone = S_IROTH | S_IXOTH;
 	char path[LIMIT_PATH_BYTES];
 	struct stat status;
 
 	if ((size_t)snprintf(path, sizeof(path), "%s/%s", directory, name) >= sizeof(path) ||
 	    fstatat(directory_fd, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
+	/* Listed by us, it would show what only this user may list. */
+	if (S_ISDIR(status.st_mode) && (status.st_mode & everyone) != everyone)
+		return image_add_directory(trees->plan, path, 0755, err);
 	if (S_ISDIR(status.st_mode))
 		return add_split_directory(trees, path, err);
 	if (image_add_copy_or_link(trees->plan, path, directory_fd, name, err) < 0)

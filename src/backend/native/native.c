@@ -108,8 +108,9 @@ static int prepare_zygote(struct native_backend *native, struct error *err)
 	if (native->facts.id_count != 0)
 		return 0;
 	native->first_ids = id_ranges_take(&native->ranges);
-	native->has_failed =
-		starter_prepare(native->starter, native->first_ids, &native->facts, err) < 0;
+	native->has_failed = starter_prepare(native->starter, native->first_ids,
+					     !image_is_host(native->backend.config->image),
+					     &native->facts, err) < 0;
 	return native->has_failed ? -1 : 0;
 }
 
@@ -372,7 +373,7 @@ static void native_diagnose(const struct backend_config *config, const struct di
 	struct backend *backend;
 	struct native_backend *native;
 
-	diagnose_host(diagnosis);
+	diagnose_host(config, diagnosis);
 	backend = native_open(config, &err);
 	if (backend) {
 		backend->config = config;

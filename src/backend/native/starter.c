@@ -158,8 +158,8 @@ static int ask(struct starter *starter, const struct zygote_request *request, co
 	return expect(starter, ZYGOTE_DONE, done, err);
 }
 
-int starter_prepare(struct starter *starter, uint32_t first_range, struct starter_facts *facts,
-		    struct error *err)
+int starter_prepare(struct starter *starter, uint32_t first_range, bool is_self,
+		    struct starter_facts *facts, struct error *err)
 {
 	struct zygote_request mapped = { .operation = ZYGOTE_MAPPED, .id_count = ZYGOTE_ID_RANGE };
 	struct zygote_report hello, done;
@@ -170,7 +170,7 @@ int starter_prepare(struct starter *starter, uint32_t first_range, struct starte
 	if (facts->id_mode == ZYGOTE_PRIVILEGED)
 		mapped.id_base = first_range;
 	if (facts->id_mode == ZYGOTE_ROOTLESS &&
-	    id_map_user(starter->zygote.pid, &mapped.id_count, err) < 0)
+	    id_map_user(starter->zygote.pid, is_self, &mapped.id_count, err) < 0)
 		return -1;
 	facts->id_count = mapped.id_count;
 	return ask(starter, &mapped, NULL, &done, err);

@@ -32,9 +32,10 @@ struct starter_facts {
 };
 
 /* Waits for the zygote, gets its ids mapped; it then has its own root and may be given an image.
- * `first_range` is the first id of one that as root a sandbox may have. */
-int starter_prepare(struct starter *starter, uint32_t first_range, struct starter_facts *facts,
-		    struct error *err);
+ * `first_range` is the first id of one that as root a sandbox may have; `is_self`: an ordinary
+ * user's sandboxes need that user's own id (backend/native/id_map.h). */
+int starter_prepare(struct starter *starter, uint32_t first_range, bool is_self,
+		    struct starter_facts *facts, struct error *err);
 /* The only image, 0; no other can follow. *shares_ids: every sandbox must have the first range. */
 int starter_register(struct starter *starter, const struct buf *plan, bool *shares_ids,
 		     struct error *err);
