@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "guest/kill.h"
 
+#include "base/attr.h"
 #include "base/cleanup.h"
 #include "guest/tree.h"
 
@@ -18,8 +19,17 @@
 
 static struct tree tree;
 
+/* The kernel gives no pid beyond it. */
+#define PID_LIMIT (1 << 22)
+
 static pid_t stopped[STOPPED_MAX];
 static size_t stopped_count;
+
+/* Who got SIGKILL in this kill, and a bit for each of them. Pages that are not needed cost nothing.
+ */
+static pid_t killed[TREE_MAX_PROCESSES];
+static size_t killed_count;
+static unsigned char killed_map[PID_LIMIT / 8];
 
 /* Notes who is stopped already, to leave them so. In a crowd the youngest are not looked at: one
  * of them may go on too soon, a smaller evil than a bomb that goes on. */
@@ -85,25 +95,67 @@ static void thaw(const struct kill_scope *scope)
 	}
 }
 
-/* Nobody but PID 1 moves between the two signals to -1, so no pid changes its meaning. */
+static bool was_killed(pid_t pid)
+{
+	return killed_map[pid / 8] & (1u << (pid % 8));
+}
+
+static void note_killed(pid_t pid)
+{
+	killed_map[pid / 8] |= (unsigned char)(1u << (pid % 8));
+	killed[killed_count++] = pid;
+}
+
+static void forget_killed(void)
+{
+	while (killed_count > 0)
+		killed_map[killed[--killed_count] / 8] = 0;
+}
+
+/* Kills all in scope; returns how many of them are seen for the first time, or -1. */
+static int kill_seen(const struct kill_scope *scope, int proc_fd)
+{
+	int first_seen = 0;
+
+	if (tree_scan(&tree, proc_fd, TREE_MAX_PROCESSES) < 0)
+		return -1;
+	mark(scope);
+	for (size_t i = 0; i < tree.count; i++) {
+		pid_t pid = tree.processes[i].pid;
+
+		if (!is_in_scope(scope, &tree.processes[i]))
+			continue;
+		(void)kill(pid, SIGKILL);
+		if (pid >= PID_LIMIT || killed_count == ARRAY_LENGTH(killed))
+			return -1;
+		if (was_killed(pid))
+			continue;
+		note_killed(pid);
+		first_seen++;
+	}
+	return first_seen;
+}
+
+/*
+ * Nobody but PID 1 runs a program between the two signals to -1, so no pid changes its meaning.
+ * But a fork that had begun goes on to its end, and its child, stopped like its parent, may show up
+ * after the look that found the parent. Only when all who were seen have SIGKILL (which ends a fork
+ * half-way) and another look finds nobody new is there nobody.
+ */
 static int kill_frozen(const struct kill_scope *scope, int proc_fd)
 {
-	int result;
+	int result = 1;
 
 	note_stopped(proc_fd);
 	(void)kill(-1, SIGSTOP);
-	result = tree_scan(&tree, proc_fd, TREE_MAX_PROCESSES);
-	if (result == 0)
-		mark(scope);
-	for (size_t i = 0; result == 0 && i < tree.count; i++) {
-		if (is_in_scope(scope, &tree.processes[i]))
-			(void)kill(tree.processes[i].pid, SIGKILL);
-	}
+	for (int round = 0; result > 0 && round < ROUNDS_MAX; round++)
+		result = kill_seen(scope, proc_fd);
+	forget_killed();
 	if (result < 0)
 		(void)kill(-1, SIGCONT);
 	else
 		thaw(scope);
-	return result;
+	return result == 0 ? 0 : -1;
 }
 
 /* Signals the very process that was seen, never one that got its pid since. */

@@ -33,6 +33,7 @@ struct supervisor {
 	bool has_ended; /* the main process */
 	bool has_reported_end;
 	bool is_killing;
+	uint64_t ask_again_ms; /* while it is killing */
 	struct guest_wire_exited exited;
 };
 
@@ -183,10 +184,16 @@ static void reap(struct supervisor *supervisor)
 		_exit(0);
 }
 
+static void ask_for_kill(struct supervisor *supervisor)
+{
+	supervisor->ask_again_ms = clock_now_ms() + KILL_AGAIN_MS;
+	report(supervisor->config, REPORT_KILL);
+}
+
 static void begin_kill(struct supervisor *supervisor)
 {
 	supervisor->is_killing = true;
-	report(supervisor->config, REPORT_KILL);
+	ask_for_kill(supervisor);
 }
 
 static void handle_server(struct supervisor *supervisor)
@@ -217,8 +224,10 @@ ATTR_NORETURN static void supervise(struct supervisor *supervisor)
 			{ supervisor->status_fd, POLLIN, 0 },
 		};
 		struct signalfd_siginfo signal;
-		int count = poll(ready, ARRAY_LENGTH(ready),
-				 supervisor->is_killing ? KILL_AGAIN_MS : -1);
+
+		(void)poll(ready, ARRAY_LENGTH(ready),
+			   supervisor->is_killing ? clock_poll_timeout(supervisor->ask_again_ms)
+						  : -1);
 
 		if (ready[1].revents)
 			end_without_guest(supervisor->config);
@@ -228,8 +237,9 @@ ATTR_NORETURN static void supervise(struct supervisor *supervisor)
 		reap(supervisor);
 		if (ready[2].revents)
 			handle_server(supervisor);
-		else if (count == 0 && supervisor->is_killing)
-			report(supervisor->config, REPORT_KILL);
+		/* Whatever else happens: what escaped may keep us busy with its dead. */
+		if (supervisor->is_killing && clock_now_ms() >= supervisor->ask_again_ms)
+			ask_for_kill(supervisor);
 	}
 }
 
