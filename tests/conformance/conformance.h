@@ -96,8 +96,8 @@ bool run_exited(const struct run *run, int code);
 /* stdout is exactly this text; says on stderr what it was instead. */
 bool run_printed(const struct run *run, const char *text);
 
-/* Others had work for more than half of the processors over the last minute: what is late then is
- * not the backend's fault. */
+/* Others have work for more than half of the processors, now (the caller has none): what is late
+ * then is not the backend's fault. Takes 200 ms. */
 bool is_machine_busy(void);
 
 /* A host process whose command line contains `marker`, or 0. Waits for it to appear. */
