@@ -5,17 +5,27 @@
 usage: deaths.py DRIVER
 
 Makes sandboxes with processes that do their best to stay (daemons, stopped ones),
-kills the server, the zygote or a sandbox with SIGKILL, and looks for every process
-and namespace that was seen before. As root, and as an ordinary user.
+kills the server, the zygote or a sandbox with SIGKILL, and looks for what is left: as
+root, as an ordinary user with one id, and as one with subordinate ids.
+
+Whatever a server leaves behind becomes a child of this program, so other sandboxes on
+this machine do not count. A namespace that outlived its server would be held by such a
+child or by a mount, and both are looked for.
 """
 
 import os
+import pathlib
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "chaos"))
+
+import as_user
+import traces
 
 DRIVER = os.path.abspath(sys.argv[1])
 # The promise is two seconds; a busy machine gets ten times as long before this is a hang.
@@ -25,7 +35,12 @@ STAYERS = (
     "(trap '' TERM INT HUP; setsid sleep 1000 </dev/null >/dev/null 2>&1 &);"
     "sleep 1000 </dev/null >/dev/null 2>&1 & kill -STOP $!; exit 0"
 )
-NAMESPACES = ("mnt", "net", "pid", "ipc", "uts", "cgroup", "user")
+USERS = {
+    "self": "as root" if os.geteuid() == 0 else "as a user",
+    "single": "as a user with one id",
+    "range": "as a user with subordinate ids",
+}
+FOLDER = ""
 number = 0
 
 
@@ -38,54 +53,7 @@ def result(is_ok, name, detail=""):
 
 
 def children(pid):
-    found = []
-    for name in os.listdir("/proc"):
-        if not name.isdigit():
-            continue
-        try:
-            with open("/proc/%s/stat" % name) as file:
-                fields = file.read().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[1]) == pid:
-            found.append(int(name))
-    return found
-
-
-def descendants(pid):
-    found = []
-    for child in children(pid):
-        found += [child] + descendants(child)
-    return found
-
-
-def start_time(pid):
-    try:
-        with open("/proc/%d/stat" % pid) as file:
-            fields = file.read().rpartition(")")[2].split()
-        return None if fields[0] in "ZX" else fields[19]
-    except OSError:
-        return None
-
-
-def namespaces_of(pids):
-    found = set()
-    for pid in pids:
-        for kind in NAMESPACES:
-            try:
-                found.add(os.readlink("/proc/%d/ns/%s" % (pid, kind)))
-            except OSError:
-                pass
-    return found
-
-
-def held_namespaces(until=None):
-    """Of all processes, or of those that started no later than `until`: the kernel gives a
-    namespace's number to the next one, and this machine has other things to do."""
-    pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
-    if until is not None:
-        pids = [pid for pid in pids if int(start_time(pid) or until + 1) <= until]
-    return namespaces_of(pids)
+    return [child for child in traces.pids() if traces.parent_and_state(child)[0] == pid]
 
 
 def our_mounts():
@@ -97,26 +65,21 @@ def our_mounts():
 class Server:
     """A driver that holds sandboxes, and what of it there is to be seen."""
 
-    def __init__(self, user, *work):
-        before = held_namespaces()
-        command = [DRIVER, *work, "/bin/sh", "-c", STAYERS]
-        if user:
-            command = ["setpriv", "--reuid=%d" % user, "--regid=%d" % user,
-                       "--clear-groups", "--"] + command
+    def __init__(self, mode, *work):
+        become = None if mode == "self" else lambda: as_user.become(mode, FOLDER)
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            [DRIVER, *work, "/bin/sh", "-c", STAYERS], preexec_fn=become,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd="/")
         if self.process.stdout.readline() != "ready\n":
             raise SystemExit("Bail out! the driver did not get ready")
         self.zygote = children(self.process.pid)[0]
         self.inits = children(self.zygote)
-        self.seen = {pid: start_time(pid) for pid in descendants(self.process.pid)}
-        self.namespaces = namespaces_of(self.seen) - before
-        self.until = max(int(start or 0) for start in self.seen.values())
+        self.seen = traces.descendants(self.process.pid)
 
     def left(self):
-        alive = ["process %d" % pid for pid, start in self.seen.items()
-                 if start and start_time(pid) == start]
-        return alive + sorted(self.namespaces & held_namespaces(self.until)) + our_mounts()
+        """Only once the driver was waited for: it is a child of ours like what it leaves."""
+        traces.reap()
+        return sorted(traces.our_processes()) + our_mounts()
 
     def wait_until_clean(self):
         deadline = time.monotonic() + PATIENCE_S
@@ -125,9 +88,9 @@ class Server:
         return self.left()
 
 
-def kill_server(user, who):
-    server = Server(user, "hold", "3")
-    enough = len(server.inits) == 3 and len(server.seen) >= 1 + 3 * 4 and server.namespaces
+def kill_server(mode, who):
+    server = Server(mode, "hold", "3")
+    enough = len(server.inits) == 3 and len(server.seen) >= 1 + 3 * 4
     os.kill(server.process.pid, signal.SIGKILL)
     server.process.wait()
     left = server.wait_until_clean()
@@ -135,20 +98,20 @@ def kill_server(user, who):
            "\n".join(left))
 
 
-def kill_server_of_stopped_zygote(user, who):
-    server = Server(user, "hold", "2")
+def kill_server_of_stopped_zygote(mode, who):
+    server = Server(mode, "hold", "2")
     os.kill(server.zygote, signal.SIGSTOP)
     os.kill(server.process.pid, signal.SIGKILL)
     server.process.wait()
     left = server.wait_until_clean()
     result(not left, "a zygote that was stopped does not outlive its server, %s" % who,
            "\n".join(left))
-    if start_time(server.zygote) == server.seen[server.zygote]:
-        os.kill(server.zygote, signal.SIGKILL)
+    for pid in traces.descendants(os.getpid()):
+        os.kill(pid, signal.SIGKILL)
 
 
-def kill_zygote(user, who):
-    server = Server(user, "watch")
+def kill_zygote(mode, who):
+    server = Server(mode, "watch")
     os.kill(server.zygote, signal.SIGKILL)
     said = server.process.stdout.read()
     server.process.wait()
@@ -159,8 +122,8 @@ def kill_zygote(user, who):
            "the server says that its zygote was killed and makes no more, %s" % who, said)
 
 
-def kill_sandbox(user, who):
-    server = Server(user, "watch")
+def kill_sandbox(mode, who):
+    server = Server(mode, "watch")
     os.kill(server.inits[0], signal.SIGKILL)
     said = server.process.stdout.read()
     server.process.wait()
@@ -170,8 +133,8 @@ def kill_sandbox(user, who):
     result(not left, "nothing outlives a sandbox that was killed, %s" % who, "\n".join(left))
 
 
-def end_of_input(user, who):
-    server = Server(user, "hold", "3")
+def end_of_input(mode, who):
+    server = Server(mode, "hold", "3")
     server.process.communicate("")
     left = server.left()
     result(server.process.returncode == 0 and not left,
@@ -179,22 +142,23 @@ def end_of_input(user, who):
 
 
 def main():
-    global DRIVER
+    global DRIVER, FOLDER, number
     # The source tree may be where only its owner can go.
-    folder = tempfile.TemporaryDirectory()
-    os.chmod(folder.name, 0o755)
-    DRIVER = shutil.copy(DRIVER, folder.name)
-    users = [(None, "as root"), (65534, "as a user")] if os.geteuid() == 0 else [
-        (None, "as a user")]
-    print("TAP version 13")
-    for user, who in users:
-        for case in (kill_server, kill_server_of_stopped_zygote, kill_zygote, kill_sandbox,
-                     end_of_input):
-            case(user, who)
-    if os.geteuid() != 0:
-        global number
-        number += 1
-        print("ok %d - the same as root # SKIP the tests do not run as root" % number)
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        FOLDER = folder
+        DRIVER = shutil.copy(DRIVER, folder)
+        traces.become_subreaper()
+        print("TAP version 13")
+        for mode, who in USERS.items():
+            reason = "" if mode == "self" else as_user.why_not(mode)
+            if reason:
+                number += 1
+                print("ok %d - the same %s # SKIP %s" % (number, who, reason))
+                continue
+            for case in (kill_server, kill_server_of_stopped_zygote, kill_zygote, kill_sandbox,
+                         end_of_input):
+                case(mode, who)
     print("1..%d" % number)
 
 
