@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Kills the server with SIGKILL at random moments, and looks for what it left; prints TAP.
 
-usage: tests/chaos/run.py PROGRAM RUNS [--seed N] [OPTION...]   (options go to the server)
+usage: tests/chaos/run.py PROGRAM RUNS [--seed N] [--ordinary] [OPTION...]
+(other options go to the server; --ordinary: root runs the server as an ordinary user)
 
 Each run is a fresh server that is killed while it does one of the things below. Within
 two seconds there must be no process, namespace, mount, control group or file of it.
@@ -27,6 +28,8 @@ from mcp_client import Client, Wrong
 
 GONE_WITHIN_S = 2.0
 POLL_S = 0.005
+# An account that is nobody's: no files, no subordinate ids.
+ORDINARY_USER = 65534
 OWN_MOUNTS = "CHAOS_HAS_OWN_MOUNTS"
 
 # A tree that does not want to die: another session, signals ignored, a stopped one.
@@ -80,10 +83,16 @@ PHASES = {
 class Machine:
     """What must be the same before and after a run."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, user):
         self.folder = folder
+        self.user = user
         self.mounts = set(traces.read("/proc/self/mounts").splitlines())
-        self.named = traces.our_control_groups() | traces.our_files()
+        self.named = self.find_named()
+
+    def find_named(self):
+        """Not the fake backend's directories: ours would be in our TMPDIR."""
+        return traces.our_control_groups() | {
+            file for file in traces.our_files(self.user) if "kilntainers-fake-" not in file}
 
     def files(self):
         return {os.path.join(at, name) for at, folders, files in os.walk(self.folder)
@@ -95,7 +104,7 @@ class Machine:
         if left:
             return left
         left += sorted(set(traces.read("/proc/self/mounts").splitlines()) - self.mounts)
-        left += sorted((traces.our_control_groups() | traces.our_files()) - self.named)
+        left += sorted(self.find_named() - self.named)
         left += sorted(self.files() - files)
         return left
 
@@ -147,8 +156,8 @@ def report(number, phase, runs, slowest_s, complaints):
     sys.stdout.flush()
 
 
-def chaos(argv, runs, dice, folder):
-    machine = Machine(folder)
+def chaos(argv, runs, dice, folder, user):
+    machine = Machine(folder, user)
     # What one server keeps on purpose between two lives (a key, a cache) is no trace.
     client = start(argv, folder)
     client.call(command="true")
@@ -178,6 +187,7 @@ def main():
     parser.add_argument("program")
     parser.add_argument("runs", type=int)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
+    parser.add_argument("--ordinary", action="store_true")
     arguments, options = parser.parse_known_args()
     # In a mount namespace of its own, root sees only the mounts of its own server.
     if os.getuid() == 0 and OWN_MOUNTS not in os.environ:
@@ -187,9 +197,16 @@ def main():
     traces.become_subreaper()
     print("# seed %d" % arguments.seed, flush=True)
     folder = tempfile.mkdtemp(prefix="chaos-")
+    argv, user = [os.path.abspath(arguments.program)] + options, None
+    if arguments.ordinary and os.getuid() == 0:
+        user = ORDINARY_USER
+        # The program may be where only its owner can go.
+        argv[0] = shutil.copy(argv[0], folder)
+        os.chmod(folder, 0o755)
+        os.chown(folder, user, user)
+        argv = ["setpriv", "--reuid=%d" % user, "--regid=%d" % user, "--clear-groups", "--"] + argv
     try:
-        return chaos([os.path.abspath(arguments.program)] + options, arguments.runs,
-                     random.Random(arguments.seed), folder)
+        return chaos(argv, arguments.runs, random.Random(arguments.seed), folder, user)
     except Wrong as why:
         print("not ok 1 - the session can be held: %s" % why)
         return 1

@@ -95,15 +95,16 @@ def our_control_groups():
     return found
 
 
-def is_my_own(path):
-    """Another user's server on this machine is not what is looked for."""
+def is_owned_by(path, user):
     try:
-        return os.lstat(path).st_uid == os.getuid()
+        return os.lstat(path).st_uid == user
     except OSError:
         return False
 
 
-def our_files():
+def our_files(user=None):
+    """Of `user`, else of the caller: another user's server on this machine does not count."""
+    owner = os.getuid() if user is None else user
     found = set()
     for folder in FOLDERS:
         try:
@@ -113,7 +114,7 @@ def our_files():
         found.update("file %s" % os.path.join(folder, name) for name in names
                      # The checks' own folders go when they end.
                      if is_ours(name) and not name.startswith("kilntainers-check-")
-                     and is_my_own(os.path.join(folder, name)))
+                     and is_owned_by(os.path.join(folder, name), owner))
     return found
 
 

@@ -41,6 +41,8 @@
 #define GUEST_LIFE_FD 4
 /* For the guest to leave by itself, and for what is below it to follow. */
 #define LEAVE_MS 2000
+/* A directory untouched for so long is not in the middle of being made. */
+#define SETTLED_S 60
 
 struct fake_backend {
 	struct backend base;
@@ -51,6 +53,7 @@ struct fake_backend {
 struct fake_sandbox {
 	struct sandbox base;
 	char *directory; /* where commands start */
+	int lock_fd;	 /* says that it is in use */
 	char *home;	 /* "HOME=" and the directory */
 	const char *env[4];
 	struct guest_link *link;
@@ -88,6 +91,7 @@ static struct backend *fake_open(const struct backend_config *config, struct err
 		return NULL;
 	}
 	fake->shell = choose_shell(config);
+	directory_sweep(time(NULL) - SETTLED_S);
 	return &fake->base;
 }
 
@@ -156,6 +160,7 @@ static void dismantle(struct fake_sandbox *sandbox)
 		(void)poll(&life, 1, LEAVE_MS);
 	cleanup_fd(&sandbox->life_fd);
 	directory_remove(sandbox->directory);
+	cleanup_fd(&sandbox->lock_fd);
 	free(sandbox->home);
 	free(sandbox);
 }
@@ -216,7 +221,7 @@ static int populate(struct fake_sandbox *sandbox, struct backend *backend,
 		.cancel = cancel,
 	};
 
-	sandbox->directory = directory_make(err);
+	sandbox->directory = directory_make(&sandbox->lock_fd, err);
 	if (!sandbox->directory)
 		return -1;
 	fill_environment(sandbox);
@@ -236,6 +241,7 @@ static struct sandbox *fake_create(struct backend *backend, const char *id,
 	(void)id;
 	(void)progress;
 	sandbox->life_fd = -1;
+	sandbox->lock_fd = -1;
 	sandbox->guest = (struct spawn_child)SPAWN_CHILD_INIT;
 	if (populate(sandbox, backend, cancel, err) < 0) {
 		dismantle(sandbox);
