@@ -47,13 +47,23 @@ static void append_line(void *context, enum diagnosis_level level, const char *w
 	(void)buf_append_byte(report, '\n');
 }
 
-/* Tries it for real: opens it and asks whether sandboxes can be made. */
+/* Tries it for real: makes a sandbox. */
+static bool can_make_sandbox(struct backend *backend, struct error *err)
+{
+	struct sandbox *sandbox = NULL;
+
+	if (backend_check(backend, err) == 0)
+		sandbox = sandbox_create(backend, NULL, NULL, err);
+	sandbox_destroy(sandbox);
+	return sandbox != NULL;
+}
+
 static bool append_verdict(const struct account *account, const struct backend_type *type,
 			   const struct backend_config *config)
 {
 	struct error err = ERROR_INIT;
 	struct backend *backend = backend_open(type, config, &err);
-	bool works = backend && backend_check(backend, &err) == 0;
+	bool works = backend && can_make_sandbox(backend, &err);
 
 	backend_close(backend);
 	(void)buf_append_string(account->report, works ? "  works here" : "  does not work here");

@@ -140,7 +140,10 @@ static int build(struct server *server, const struct config *config, struct back
 		.context = server,
 	};
 	server->transport = stdio_transport_start(transport_config, err);
-	return server->transport ? 0 : -1;
+	if (!server->transport)
+		return -1;
+	registry_prepare(server->registry);
+	return 0;
 }
 
 static void take_apart(struct server *server)

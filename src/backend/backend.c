@@ -31,6 +31,12 @@ void backend_close(struct backend *backend)
 		backend->type->close(backend);
 }
 
+void backend_prepare_early(struct backend *backend)
+{
+	if (backend->type->prepare_early)
+		backend->type->prepare_early(backend);
+}
+
 int backend_check(struct backend *backend, struct error *err)
 {
 	return backend->type->check(backend, err);

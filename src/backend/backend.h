@@ -70,8 +70,12 @@ struct backend_type {
 	/* Main thread, after every sandbox was destroyed. Leaves nothing behind. */
 	void (*close)(struct backend *backend);
 
-	/* Can sandboxes be made here? Called once before the first create and for doctor's
-	 * verdict. ERROR_CONFIG or ERROR_UNAVAILABLE with the fix in the sentence. */
+	/* Begins what check will need, so that the first call need not wait for it: milliseconds
+	 * of work that nobody outside of this process sees. NULL: there is nothing. What fails
+	 * here is told by check. */
+	void (*prepare_early)(struct backend *backend);
+	/* Can sandboxes be made here, as far as can be told without making one? Called once before
+	 * the first create. ERROR_CONFIG or ERROR_UNAVAILABLE with the fix in the sentence. */
 	int (*check)(struct backend *backend, struct error *err);
 	/* Fills in what the tool description needs; may make and destroy a sandbox. */
 	int (*describe)(struct backend *backend, struct exec_facts *facts, struct error *err);
@@ -114,6 +118,7 @@ struct backend *backend_open(const struct backend_type *type, const struct backe
 			     struct error *err);
 /* Takes NULL. */
 void backend_close(struct backend *backend);
+void backend_prepare_early(struct backend *backend);
 int backend_check(struct backend *backend, struct error *err);
 int backend_describe(struct backend *backend, struct exec_facts *facts, struct error *err);
 /* Of a type that this build has; says nothing for one that cannot diagnose itself. */

@@ -50,6 +50,14 @@ static void trace_close(struct backend *backend)
 	trace("backend_close", name, start_us, 0, NULL);
 }
 
+static void trace_prepare_early(struct backend *backend)
+{
+	uint64_t start_us = clock_now_us();
+
+	backend_prepare_early(inner_of(backend));
+	trace("backend_prepare_early", inner_of(backend)->type->name, start_us, 0, NULL);
+}
+
 static int trace_check(struct backend *backend, struct error *err)
 {
 	uint64_t start_us = clock_now_us();
@@ -145,6 +153,7 @@ static const struct backend_type trace_type = {
 	.name = "trace",
 	.summary = "logs what another backend does",
 	.close = trace_close,
+	.prepare_early = trace_prepare_early,
 	.check = trace_check,
 	.describe = trace_describe,
 	.create = trace_create,

@@ -8,6 +8,46 @@
 #include <string.h>
 #include <utlist.h>
 
+/* --- before anybody asks ------------------------------------------------------------ */
+
+struct preparation {
+	struct worker worker;
+	struct registry *registry;
+};
+
+static void prepare(struct worker *worker)
+{
+	struct preparation *preparation = CONTAINER_OF(worker, struct preparation, worker);
+
+	backend_prepare_early(preparation->registry->backend);
+}
+
+static void finish_preparation(struct worker *worker)
+{
+	struct preparation *preparation = CONTAINER_OF(worker, struct preparation, worker);
+	struct registry *registry = preparation->registry;
+
+	registry->preparation = NULL;
+	free(preparation);
+	registry_something_ended(registry, NULL);
+}
+
+void registry_prepare(struct registry *registry)
+{
+	struct preparation *preparation = alloc_zeroed(sizeof(*preparation));
+
+	preparation->worker.run = prepare;
+	preparation->worker.done = finish_preparation;
+	preparation->registry = registry;
+	/* Without a thread the first call does it. */
+	if (worker_start(&preparation->worker, registry->loop, NULL) == 0)
+		registry->preparation = preparation;
+	else
+		free(preparation);
+}
+
+/* --- what the tool description says --------------------------------------------------- */
+
 /* One who asked. */
 struct asker {
 	struct asker *next;

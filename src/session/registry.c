@@ -119,7 +119,7 @@ static void end_when_idle(struct loop_task *task)
 	DL_FOREACH_SAFE (registry->sessions, session, next)
 		close_leases(session);
 	if (registry->is_gone || registry->sandboxes > 0 || registry->creating > 0 ||
-	    registry->probe || !burial_is_idle(registry))
+	    registry->preparation || registry->probe || !burial_is_idle(registry))
 		return;
 	registry->is_gone = true;
 	loop_timer_stop(registry->grace_timer);

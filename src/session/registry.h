@@ -52,6 +52,9 @@ void session_close(struct session *session);
 /* Calls whose on_done has not come, or has not returned. */
 unsigned session_calls(const struct session *session);
 
+/* Begins on a thread what the first call will need. Once, before the loop runs. */
+void registry_prepare(struct registry *registry);
+
 /* What the tool description is made of. Probed once, on a thread; `on_facts` comes on the loop
  * thread, later or at once; on failure `err` (then probing is tried again next time). */
 void registry_get_facts(struct registry *registry,

@@ -32,6 +32,7 @@
 struct burial;
 struct creation;
 struct lease;
+struct preparation;
 struct probe;
 
 /* backend_check succeeds once per server. Shared by threads, under its mutex; a
@@ -61,7 +62,8 @@ struct registry {
 	struct burial *burials;	    /* those that wait for a thread */
 	struct loop_timer *burial_timer;
 
-	struct probe *probe; /* running; else NULL */
+	struct preparation *preparation; /* running; else NULL */
+	struct probe *probe;		 /* the same */
 	struct exec_facts *facts;
 
 	bool is_shutting_down;

@@ -355,9 +355,24 @@ static void native_death_cause(struct sandbox *sandbox, char cause[BACKEND_CAUSE
 	(void)snprintf(cause, BACKEND_CAUSE_BYTES, "%s", text);
 }
 
-/* One real sandbox says more than any list of kernel features: whatever is missing here fails
- * with its reason, and nothing is left out to make it work. */
+/* What is missing here fails with its reason, now or in the first sandbox; nothing is left out to
+ * make it work. A sandbox made only to try it would cost the first call as much as its own. */
 static int native_check(struct backend *backend, struct error *err)
+{
+	return prepare(native_of(backend), NULL, NULL, err);
+}
+
+/* Unpacking an archive writes files and takes long: that waits until somebody asks. */
+static void native_prepare_early(struct backend *backend)
+{
+	const char *image = backend->config->image;
+
+	if (!image || !image_is_archive(image))
+		(void)prepare(native_of(backend), NULL, NULL, NULL);
+}
+
+/* One real sandbox says more than any list of kernel features. */
+static int try_sandbox(struct backend *backend, struct error *err)
 {
 	struct sandbox *sandbox = native_create(backend, "000000000000", NULL, NULL, err);
 
@@ -378,7 +393,7 @@ static void native_diagnose(const struct backend_config *config, const struct di
 	if (backend) {
 		backend->config = config;
 		native = native_of(backend);
-		if (native_check(backend, &err) == 0 && native->image.left_out[0])
+		if (try_sandbox(backend, &err) == 0 && native->image.left_out[0])
 			diagnosis->line(diagnosis->context, DIAGNOSIS_WARNING, "image",
 					native->image.left_out, NULL);
 		native_close(backend);
@@ -399,6 +414,7 @@ const struct backend_type backend_native = {
 	.options = native_options,
 	.open = native_open,
 	.close = native_close,
+	.prepare_early = native_prepare_early,
 	.check = native_check,
 	.describe = native_describe,
 	.diagnose = native_diagnose,
