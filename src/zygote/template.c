@@ -48,8 +48,9 @@ struct filling {
 	struct template *template;
 	unsigned id;
 	int host_root; /* borrowed */
-	/* The directory that the last step went into: most follow each other in one, and
-	 * nothing that was made is removed again. */
+	/* The made layer and the directory in it that the last step went into: most follow each
+	 * other in one, and nothing that was made is removed again. */
+	int layer_fd;
 	int parent_fd;
 	unsigned parent_index;
 	const char *parent; /* points into the plan */
@@ -76,25 +77,36 @@ static unsigned overlay_of(const struct template *template, const char *path, co
 	return found;
 }
 
+static int open_layer(struct filling *filling, unsigned index, struct error *err)
+{
+	char layer[TEMPLATE_PATH_BYTES];
+
+	if (filling->layer_fd >= 0 && filling->parent_index == index)
+		return 0;
+	cleanup_fd(&filling->layer_fd);
+	template_layer_path(layer, filling->id, index, "made");
+	filling->layer_fd = open(layer, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (filling->layer_fd < 0)
+		return error_set_errno(err, "opening the image's layer %s", layer);
+	return 0;
+}
+
 /* Opens the directory `path` (its first `length` bytes) in a layer. Links are never followed: a
  * plan that makes `a` -> `/etc` and then `a/b` fails instead of leaving its layer. */
-static int open_in_layer(const char *layer, const char *path, size_t length, struct error *err)
+static int open_in_layer(int layer_fd, const char *path, size_t length, struct error *err)
 {
-	CLEANUP(cleanup_fd) int layer_fd = open(layer, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	char parent[4096];
+	char parent[4096] = ".";
 	int parent_fd;
 
-	if (layer_fd < 0)
-		return error_set_errno(err, "opening the image's layer %s", layer);
-	if (length == 0)
-		return take_fd(&layer_fd);
 	if (length >= sizeof(parent))
 		return error_set(err, ERROR_PROTOCOL, "the image plan has an overlong path");
-	memcpy(parent, path, length);
-	parent[length] = '\0';
+	if (length > 0) {
+		memcpy(parent, path, length);
+		parent[length] = '\0';
+	}
 	parent_fd = open_beneath(layer_fd, parent, O_PATH | O_DIRECTORY, 0);
 	if (parent_fd < 0)
-		return error_set_errno(err, "opening %s in the image's layer %s", parent, layer);
+		return error_set_errno(err, "opening %s in the image's layer", parent);
 	return parent_fd;
 }
 
@@ -104,15 +116,15 @@ static int open_parent(struct filling *filling, unsigned index, const char *path
 {
 	const char *slash = strrchr(path, '/');
 	size_t length = slash ? (size_t)(slash - path) : 0;
-	char layer[TEMPLATE_PATH_BYTES];
 
 	*name = slash ? slash + 1 : path;
 	if (filling->parent_fd >= 0 && filling->parent_index == index &&
 	    filling->parent_length == length && memcmp(filling->parent, path, length) == 0)
 		return filling->parent_fd;
 	cleanup_fd(&filling->parent_fd);
-	template_layer_path(layer, filling->id, index, "made");
-	filling->parent_fd = open_in_layer(layer, path, length, err);
+	if (open_layer(filling, index, err) < 0)
+		return -1;
+	filling->parent_fd = open_in_layer(filling->layer_fd, path, length, err);
 	filling->parent_index = index;
 	filling->parent = path;
 	filling->parent_length = length;
@@ -121,10 +133,12 @@ static int open_parent(struct filling *filling, unsigned index, const char *path
 
 static int make_directory_at(int parent_fd, const char *name, uint32_t mode, struct error *err)
 {
+	if (mkdirat(parent_fd, name, mode) == 0)
+		return 0;
+	if (errno != EEXIST)
+		return error_set_errno(err, "making the image's directory %s", name);
 	/* A second DIRECTORY step for one path (the mount point of an overlay, then its mode)
 	 * only sets the mode. */
-	if (mkdirat(parent_fd, name, mode) < 0 && errno != EEXIST)
-		return error_set_errno(err, "making the image's directory %s", name);
 	if (fchmodat(parent_fd, name, mode, 0) < 0)
 		return error_set_errno(err, "setting the mode of the image's directory %s", name);
 	return 0;
@@ -328,9 +342,11 @@ int template_begin(unsigned id, struct error *err)
 int template_fill(struct template *template, unsigned id, int plan_fd, int host_root,
 		  struct error *err)
 {
-	struct filling filling = {
-		.template = template, .id = id, .host_root = host_root, .parent_fd = -1
-	};
+	struct filling filling = { .template = template,
+				   .id = id,
+				   .host_root = host_root,
+				   .layer_fd = -1,
+				   .parent_fd = -1 };
 	struct plan_reader reader;
 	struct plan_step step;
 	size_t bytes = 0;
@@ -348,5 +364,6 @@ int template_fill(struct template *template, unsigned id, int plan_fd, int host_
 		}
 	}
 	cleanup_fd(&filling.parent_fd);
+	cleanup_fd(&filling.layer_fd);
 	return more;
 }

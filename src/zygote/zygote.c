@@ -36,6 +36,7 @@ static struct {
 	int host_root; /* the host's "/", until SEAL */
 	int range_fd;  /* as root, until SEAL: a user namespace with ids from range_base */
 	uint32_t range_base;
+	bool has_failed; /* to come up: it serves nothing more */
 	struct template templates[ZYGOTE_MAX_IMAGES];
 } zygote = { .socket_fd = -1, .host_root = -1, .range_fd = -1 };
 
@@ -360,7 +361,7 @@ static void handle_spawn(const struct zygote_request *request, int report_fd, in
 
 	if (request->image >= ZYGOTE_MAX_IMAGES ||
 	    !zygote.templates[request->image].is_registered || zygote.host_root >= 0 ||
-	    request->id_count == 0)
+	    zygote.has_failed || request->id_count == 0)
 		(void)error_set(&err, ERROR_INTERNAL, "image %u is not registered", request->image);
 	else if (zygote.id_mode == ZYGOTE_PRIVILEGED && request->id_base == 0)
 		(void)error_set(&err, ERROR_INTERNAL,
@@ -383,6 +384,7 @@ static void answer(int result, enum zygote_area area, const struct error *err)
 			report.shares_ids = 1;
 	}
 
+	zygote.has_failed |= result < 0;
 	if (result < 0)
 		zygote_report_failure(zygote.socket_fd, area, err);
 	else
@@ -393,6 +395,12 @@ static void handle(const struct zygote_request *request, const int fds[2])
 {
 	struct error err = ERROR_INIT;
 
+	/* The server may have sent the next request before it heard of the failure. */
+	if (zygote.has_failed && request->operation != ZYGOTE_SPAWN) {
+		(void)error_set(&err, ERROR_INTERNAL, "the zygote did not come up");
+		answer(-1, ZYGOTE_AREA_NONE, &err);
+		return;
+	}
 	switch (request->operation) {
 	case ZYGOTE_MAPPED:
 		answer(handle_mapped(request, &err), ZYGOTE_AREA_IDS, &err);

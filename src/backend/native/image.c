@@ -51,6 +51,11 @@ static int prepare_path(const struct image_request *request, struct image *image
 	return image_directory(directory, request, image, err);
 }
 
+struct image_reading *image_begin(const char *name)
+{
+	return image_is_host(name) ? image_host_begin() : NULL;
+}
+
 int image_prepare(const struct image_request *request, struct image *image, struct error *err)
 {
 	int result;

@@ -26,6 +26,8 @@
 
 #include <stdbool.h>
 
+struct image_reading;
+
 struct image_request {
 	const char *name;  /* NULL or "host"; else a path, as image_is_path says */
 	const char *shell; /* that commands are to be run by; NULL: the first that is there */
@@ -33,6 +35,7 @@ struct image_request {
 	 * that made a mount namespace). Otherwise a host directory with something mounted
 	 * below it cannot become part of a sandbox, and the plan goes around it. */
 	bool owns_mounts;
+	struct image_reading *reading;		 /* of image_begin, taken; NULL: none */
 	const struct cancel *cancel;		 /* NULL: never */
 	const struct backend_progress *progress; /* NULL: nobody asks */
 };
@@ -51,6 +54,12 @@ bool image_is_host(const char *name);
 bool image_is_path(const char *name);
 /* Is it a file, so that image_prepare needs the tar reader? False for what does not exist. */
 bool image_is_archive(const char *name);
+
+/* Begins to read, on a thread of its own, what takes the most time and depends on nothing else:
+ * something else can be done before image_prepare (or image_abandon). NULL: there is nothing. */
+struct image_reading *image_begin(const char *name);
+/* Takes NULL. */
+void image_abandon(struct image_reading *reading);
 
 /* ERROR_CONFIG if the image cannot be used, with what to do about it; ERROR_CANCELLED. */
 int image_prepare(const struct image_request *request, struct image *image, struct error *err);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "backend/native/image_build.h"
+#include "backend/native/image_mounts.h"
 #include "backend/native/image_walk.h"
 
 #include "base/attr.h"
@@ -92,11 +93,30 @@ static const struct allowed allowed[] = {
 /* Keys, and what an editor or a package manager left behind of an older file. */
 static const char *const never[] = { "private", "*.key", "*.dpkg-*", "*.rpm*", "*~", ".git*" };
 
+/*
+ * A directory with many entries (alternatives, certificates) takes milliseconds
+ * to copy; as an overlay, like /usr, it costs every sandbox a tenth of one. So a
+ * few large ones become overlays, but only as long as nothing in them is what the
+ * copier would have left out.
+ */
+#define LARGE_ENTRIES 32
+#define LARGE_BYTES (64 * KIB)
+
 struct copier {
 	struct buf *plan;
+	const struct image_mounts *mounts; /* below "/" */
 	size_t entries;
+	size_t overlays;
 	bool is_cut;
 	char path[LIMIT_PATH_BYTES]; /* of what is being copied, in the sandbox */
+};
+
+/* A tree that is being copied. */
+struct tree {
+	size_t path_length;
+	/* As they were when it began. */
+	size_t entries;
+	size_t plan_bytes;
 };
 
 static bool is_never(const char *name)
@@ -170,14 +190,81 @@ static int copy_entry(struct copier *copier, struct walk *walk, const struct wal
 	return result;
 }
 
-static int copy_walk(struct copier *copier, struct walk *walk, struct error *err)
+static bool is_for_everyone(const struct walk_entry *entry)
 {
+	struct stat status;
+
+	if (entry->is_link)
+		return true;
+	if (entry->is_directory)
+		return is_open_directory(entry->parent_fd, entry->name);
+	return fstatat(entry->parent_fd, entry->name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       S_ISREG(status.st_mode) && (status.st_mode & S_IROTH) != 0;
+}
+
+/* Is everything in the directory `fd` (taken) for everyone to see, and nothing of it by name what
+ * is never shown? */
+static bool is_public(int fd)
+{
+	struct walk *walk = walk_create(fd, NULL);
+	bool is_all_public = walk != NULL;
+	struct walk_entry entry;
+	int event;
+
+	while (is_all_public && (event = walk_next(walk, &entry, NULL)) != WALK_FINISH) {
+		if (event == WALK_LEAVE)
+			continue;
+		is_all_public = event == WALK_ENTRY && !is_never(entry.name) &&
+				is_for_everyone(&entry) &&
+				(!entry.is_directory || walk_enter(walk, &entry, NULL) == 0);
+	}
+	walk_destroy(walk);
+	return is_all_public;
+}
+
+static bool is_large(const struct copier *copier, const struct tree *tree)
+{
+	return copier->entries - tree->entries >= LARGE_ENTRIES ||
+	       copier->plan->length - tree->plan_bytes >= LARGE_BYTES;
+}
+
+/* 1 if the tree, of which some is copied already, became an overlay instead. */
+static int show_instead(struct copier *copier, const struct tree *tree, struct error *err)
+{
+	char source[LIMIT_PATH_BYTES + 1];
+	int fd;
+
+	(void)snprintf(source, sizeof(source), "/%.*s", (int)tree->path_length, copier->path);
+	if (copier->overlays == IMAGE_ETC_OVERLAYS ||
+	    image_mounts_touch(copier->mounts, "/etc", source))
+		return 0;
+	fd = open(source, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || !is_public(fd))
+		return 0;
+	copier->path[tree->path_length] = '\0';
+	copier->overlays++;
+	copier->entries = tree->entries;
+	copier->plan->length = tree->plan_bytes;
+	return image_add_overlay(copier->plan, copier->path, source, err) < 0 ? -1 : 1;
+}
+
+static int copy_walk(struct copier *copier, struct walk *walk, const struct tree *tree,
+		     struct error *err)
+{
+	bool is_tried = false;
 	struct walk_entry entry;
 	int event;
 
 	while ((event = walk_next(walk, &entry, err)) != WALK_FINISH) {
 		if (event < 0)
 			return -1;
+		if (!is_tried && is_large(copier, tree)) {
+			int shown = show_instead(copier, tree, err);
+
+			if (shown != 0)
+				return shown < 0 ? -1 : 0;
+			is_tried = true;
+		}
 		if (event == WALK_LEAVE)
 			path_ascend(copier);
 		else if (copy_entry(copier, walk, &entry, err) < 0)
@@ -190,6 +277,7 @@ static int copy_walk(struct copier *copier, struct walk *walk, struct error *err
 static int copy_tree(struct copier *copier, int parent_fd, const char *name, struct error *err)
 {
 	int fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	const struct tree tree = { strlen(copier->path), copier->entries, copier->plan->length };
 	struct walk *walk;
 	int result;
 
@@ -203,7 +291,7 @@ static int copy_tree(struct copier *copier, int parent_fd, const char *name, str
 	walk = walk_create(fd, err);
 	if (!walk)
 		return -1;
-	result = copy_walk(copier, walk, err);
+	result = copy_walk(copier, walk, &tree, err);
 	walk_destroy(walk);
 	return result;
 }
@@ -258,7 +346,8 @@ static int copy_allowed(struct copier *copier, int etc_fd, const char *name, str
 		const struct allowed *row = &allowed[i];
 		int result;
 
-		if (fnmatch(row->pattern, name, 0) != 0)
+		/* None begins with a wildcard. */
+		if (row->pattern[0] != name[0] || fnmatch(row->pattern, name, 0) != 0)
 			continue;
 		(void)snprintf(copier->path, sizeof(copier->path), "etc");
 		if (row->below)
@@ -271,9 +360,9 @@ static int copy_allowed(struct copier *copier, int etc_fd, const char *name, str
 	return 0;
 }
 
-int image_etc(struct buf *plan, bool *is_cut, struct error *err)
+int image_etc(struct buf *plan, const struct image_mounts *mounts, bool *is_cut, struct error *err)
 {
-	struct copier copier = { .plan = plan };
+	struct copier copier = { .plan = plan, .mounts = mounts };
 	DIR *etc = opendir("/etc");
 	struct dirent *found;
 	int result = 0;

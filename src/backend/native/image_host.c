@@ -2,10 +2,15 @@
 #include "backend/native/image_build.h"
 #include "backend/native/image_probe.h"
 
+#include "base/alloc.h"
 #include "base/attr.h"
 #include "base/cleanup.h"
+#include "base/limits.h"
+#include "base/thread.h"
+#include "zygote/plan.h"
 
 #include <fcntl.h>
+#include <semaphore.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -91,23 +96,95 @@ static int add_made(struct buf *plan, struct error *err)
 	return image_add_identity(plan, err);
 }
 
+/* What is read of /etc, beside the trees. */
+struct image_reading {
+	struct image_mounts mounts; /* below "/" */
+	struct buf etc;		    /* plan steps */
+	bool is_cut;
+	struct error error;
+	sem_t is_over;
+};
+
+static void read_etc(void *context)
+{
+	struct image_reading *reading = context;
+
+	if (image_mounts_below("/", &reading->mounts, &reading->error) == 0)
+		(void)image_etc(&reading->etc, &reading->mounts, &reading->is_cut, &reading->error);
+	(void)sem_post(&reading->is_over);
+}
+
+struct image_reading *image_host_begin(void)
+{
+	struct image_reading *reading = alloc_zeroed(sizeof(*reading));
+
+	buf_init(&reading->etc, PLAN_MAX_BYTES);
+	(void)sem_init(&reading->is_over, 0, 0);
+	if (thread_start(LIMIT_SMALL_STACK_BYTES, read_etc, reading, NULL) < 0)
+		read_etc(reading);
+	return reading;
+}
+
+static void wait_until_read(struct image_reading *reading)
+{
+	while (sem_wait(&reading->is_over) < 0)
+		;
+}
+
+static void free_reading(struct image_reading *reading)
+{
+	image_mounts_finish(&reading->mounts);
+	buf_finish(&reading->etc);
+	(void)sem_destroy(&reading->is_over);
+	free(reading);
+}
+
+void image_abandon(struct image_reading *reading)
+{
+	if (!reading)
+		return;
+	wait_until_read(reading);
+	free_reading(reading);
+}
+
+static int add_etc(struct image *image, const struct image_reading *reading, struct error *err)
+{
+	if (reading->error.kind != ERROR_NONE) {
+		if (err)
+			*err = reading->error;
+		return -1;
+	}
+	if (buf_append(&image->plan, reading->etc.data, reading->etc.length) < 0)
+		return error_set(err, ERROR_QUOTA, "the plan of a sandbox's files is too large");
+	if (reading->is_cut && image->left_out[0] == '\0')
+		(void)snprintf(image->left_out, sizeof(image->left_out),
+			       "Some of /etc is left out: it is too large.");
+	return 0;
+}
+
 int image_host(const struct image_request *request, struct image *image, struct error *err)
 {
 	static const char *const visible[] = { "/usr",	 "/bin",    "/lib",  "/lib32",
 					       "/lib64", "/libx32", "/sbin", NULL };
 	CLEANUP(cleanup_fd) int root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	struct image_probe probe = { .root_fd = root_fd, .visible = visible };
-	bool is_cut;
+	struct image_reading *reading = request->reading ? request->reading : image_host_begin();
+	int result = 0;
 
 	if (root_fd < 0)
-		return error_set_errno(err, "opening /");
-	if (image_trees(request, image, err) < 0 || add_made(&image->plan, err) < 0 ||
-	    image_etc(&image->plan, &is_cut, err) < 0)
-		return -1;
-	if (is_cut && image->left_out[0] == '\0')
-		(void)snprintf(image->left_out, sizeof(image->left_out),
-			       "Some of /etc is left out: it is too large.");
+		result = error_set_errno(err, "opening /");
+	if (result == 0)
+		result = image_trees(request, image, err);
+	if (result == 0)
+		result = add_made(&image->plan, err);
 	image_probe_system(&probe, image->system, sizeof(image->system));
 	image_probe_programs(&probe, image->programs, sizeof(image->programs));
-	return image_probe_shell(&probe, request->shell, image->shell, sizeof(image->shell), err);
+	if (result == 0)
+		result = image_probe_shell(&probe, request->shell, image->shell,
+					   sizeof(image->shell), err);
+	wait_until_read(reading);
+	if (result == 0)
+		result = add_etc(image, reading, err);
+	free_reading(reading);
+	return result;
 }

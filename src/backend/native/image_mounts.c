@@ -173,3 +173,20 @@ bool image_mounts_within(const struct image_mounts *mounts, const char *path)
 	}
 	return false;
 }
+
+static bool is_same_or_below(const char *path, const char *directory)
+{
+	return strcmp(path, directory) == 0 || is_below(path, directory);
+}
+
+bool image_mounts_touch(const struct image_mounts *mounts, const char *top, const char *path)
+{
+	for (size_t i = 0; i < mounts->count; i++) {
+		const char *mounted = mounts->list[i].path;
+
+		if (is_same_or_below(mounted, path) ||
+		    (is_same_or_below(mounted, top) && is_below(path, mounted)))
+			return true;
+	}
+	return false;
+}

@@ -30,3 +30,6 @@ void image_mounts_finish(struct image_mounts *mounts);
 const struct image_mount *image_mounts_on(const struct image_mounts *mounts, const char *path);
 /* Something is mounted below `path`. */
 bool image_mounts_within(const struct image_mounts *mounts, const char *path);
+/* Something is mounted on or below `path`, or on a directory on the way to it from `top`, itself
+ * included: what the plain `path` below "/" is, is then not all that one finds there. */
+bool image_mounts_touch(const struct image_mounts *mounts, const char *top, const char *path);

@@ -162,7 +162,7 @@ static int add_split_directory(struct trees *trees, const char *path, struct err
 		return image_add_directory(trees->plan, path, 0755, err);
 	}
 	if (!image_mounts_within(&trees->mounts, source)) {
-		if (++trees->overlays > PLAN_MAX_OVERLAYS)
+		if (++trees->overlays > PLAN_MAX_OVERLAYS - IMAGE_ETC_OVERLAYS)
 			return split_refused(path, err);
 		return image_add_overlay(trees->plan, path, source, err);
 	}

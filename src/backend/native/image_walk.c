@@ -56,14 +56,14 @@ void walk_destroy(struct walk *walk)
 	free(walk);
 }
 
-static bool is_directory(int parent_fd, const struct dirent *found)
+static unsigned char type_of(int parent_fd, const struct dirent *found)
 {
 	struct stat status;
 
-	if (found->d_type != DT_UNKNOWN)
-		return found->d_type == DT_DIR;
-	return fstatat(parent_fd, found->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       S_ISDIR(status.st_mode);
+	if (found->d_type == DT_UNKNOWN &&
+	    fstatat(parent_fd, found->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0)
+		return (unsigned char)IFTODT(status.st_mode);
+	return found->d_type;
 }
 
 static int leave(struct walk *walk, struct walk_entry *entry)
@@ -76,6 +76,7 @@ static int leave(struct walk *walk, struct walk_entry *entry)
 	walk->depth--;
 	entry->parent_fd = dirfd(walk->levels[walk->depth - 1].stream);
 	entry->is_directory = true;
+	entry->is_link = false;
 	(void)snprintf(entry->name, sizeof(entry->name), "%s", level->name);
 	return WALK_LEAVE;
 }
@@ -84,6 +85,7 @@ int walk_next(struct walk *walk, struct walk_entry *entry, struct error *err)
 {
 	struct level *level = &walk->levels[walk->depth - 1];
 	struct dirent *found;
+	unsigned char type;
 
 	do {
 		errno = 0;
@@ -95,7 +97,9 @@ int walk_next(struct walk *walk, struct walk_entry *entry, struct error *err)
 			return leave(walk, entry);
 	} while (strcmp(found->d_name, ".") == 0 || strcmp(found->d_name, "..") == 0);
 	entry->parent_fd = dirfd(level->stream);
-	entry->is_directory = is_directory(entry->parent_fd, found);
+	type = type_of(entry->parent_fd, found);
+	entry->is_directory = type == DT_DIR;
+	entry->is_link = type == DT_LNK;
 	(void)snprintf(entry->name, sizeof(entry->name), "%s", found->d_name);
 	return WALK_ENTRY;
 }

@@ -21,6 +21,7 @@ struct walk_entry {
 	int parent_fd; /* borrowed until the next call */
 	char name[NAME_MAX + 1];
 	bool is_directory;
+	bool is_link;
 };
 
 struct walk;

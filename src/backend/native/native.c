@@ -135,8 +135,11 @@ static int prepare_now(struct native_backend *native, const struct cancel *cance
 					 .progress = progress };
 	int result;
 
-	if (prepare_zygote(native, err) < 0)
+	request.reading = image_begin(config->image);
+	if (prepare_zygote(native, err) < 0) {
+		image_abandon(request.reading);
 		return -1;
+	}
 	request.owns_mounts = native->facts.id_mode == ZYGOTE_PRIVILEGED;
 	if (image_prepare(&request, &native->image, err) < 0)
 		return -1;

@@ -151,18 +151,18 @@ static int expect(struct starter *starter, enum zygote_kind kind, struct zygote_
 }
 
 static int ask(struct starter *starter, const struct zygote_request *request, const int *fd,
-	       struct zygote_report *done, struct error *err)
+	       struct error *err)
 {
 	if (zygote_send(starter->socket_fd, request, sizeof(*request), fd, fd ? 1 : 0, err) < 0)
 		return zygote_is_gone(err);
-	return expect(starter, ZYGOTE_DONE, done, err);
+	return 0;
 }
 
 int starter_prepare(struct starter *starter, uint32_t first_range, bool is_self,
 		    struct starter_facts *facts, struct error *err)
 {
 	struct zygote_request mapped = { .operation = ZYGOTE_MAPPED, .id_count = ZYGOTE_ID_RANGE };
-	struct zygote_report hello, done;
+	struct zygote_report hello;
 
 	if (expect(starter, ZYGOTE_HELLO, &hello, err) < 0)
 		return -1;
@@ -173,7 +173,7 @@ int starter_prepare(struct starter *starter, uint32_t first_range, bool is_self,
 	    id_map_user(starter->zygote.pid, is_self, &mapped.id_count, err) < 0)
 		return -1;
 	facts->id_count = mapped.id_count;
-	return ask(starter, &mapped, NULL, &done, err);
+	return ask(starter, &mapped, NULL, err);
 }
 
 int starter_register(struct starter *starter, const struct buf *plan, bool *shares_ids,
@@ -181,14 +181,20 @@ int starter_register(struct starter *starter, const struct buf *plan, bool *shar
 {
 	struct zygote_request request = { .operation = ZYGOTE_REGISTER, .image = 0 };
 	struct zygote_request seal = { .operation = ZYGOTE_SEAL };
-	struct zygote_report done = { 0 };
+	struct zygote_report mapped, registered, sealed;
 	CLEANUP(cleanup_fd)
 	int file = fd_sealed_memory("kilntainers-image", plan->data, plan->length, err);
 
-	if (file < 0 || ask(starter, &request, &file, &done, err) < 0)
+	/* All at once: it works them off in this order, and refuses the rest once one failed. */
+	if (file < 0 || ask(starter, &request, &file, err) < 0 ||
+	    ask(starter, &seal, NULL, err) < 0)
 		return error_wrap(err, "preparing the image");
-	*shares_ids = done.shares_ids != 0;
-	return ask(starter, &seal, NULL, &done, err);
+	if (expect(starter, ZYGOTE_DONE, &mapped, err) < 0)
+		return -1;
+	if (expect(starter, ZYGOTE_DONE, &registered, err) < 0)
+		return error_wrap(err, "preparing the image");
+	*shares_ids = registered.shares_ids != 0;
+	return expect(starter, ZYGOTE_DONE, &sealed, err);
 }
 
 /* --- spawning -------------------------------------------------------------------- */

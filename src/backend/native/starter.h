@@ -31,12 +31,13 @@ struct starter_facts {
 	uint32_t id_count; /* ids of a sandbox: 1, or up to ZYGOTE_ID_RANGE */
 };
 
-/* Waits for the zygote, gets its ids mapped; it then has its own root and may be given an image.
+/* Waits for the zygote and gets its ids mapped; it then goes on by itself to make its own root.
  * `first_range` is the first id of one that as root a sandbox may have; `is_self`: an ordinary
  * user's sandboxes need that user's own id (backend/native/id_map.h). */
 int starter_prepare(struct starter *starter, uint32_t first_range, bool is_self,
 		    struct starter_facts *facts, struct error *err);
-/* The only image, 0; no other can follow. *shares_ids: every sandbox must have the first range. */
+/* Waits for that, and gives it the only image, 0; no other can follow. *shares_ids: every sandbox
+ * must have the first range. */
 int starter_register(struct starter *starter, const struct buf *plan, bool *shares_ids,
 		     struct error *err);
 

@@ -242,6 +242,50 @@ static void check_settings(void)
 	image_finish(&image);
 }
 
+static void make_links(const char *directory, int count)
+{
+	make_directory(directory);
+	for (int i = 0; i < count; i++) {
+		char path[64];
+
+		(void)snprintf(path, sizeof(path), "%s/%d", directory, i);
+		REQUIRE(symlink("x", path) == 0);
+	}
+}
+
+static void check_large(void)
+{
+	static const char *const not_public[] = { "/etc/fonts/x.key", "/etc/perl/inner/private",
+						  "/etc/terminfo/closed", "/etc/vim/fifo" };
+	struct plan_step step;
+	struct image image;
+
+	make_machine();
+	make_links("/etc/alternatives", 100);
+	make_links("/etc/ssl/certs", 100);
+	make_file("/etc/ssl/certs/ca.crt", "x", 0644);
+	make_links("/etc/fonts", 100);
+	make_links("/etc/perl", 100);
+	make_links("/etc/terminfo", 100);
+	make_links("/etc/vim", 100);
+	for (size_t i = 0; i < 2; i++)
+		make_file(not_public[i], "CANARY", 0644);
+	make_file(not_public[2], "CANARY", 0640);
+	REQUIRE(mkfifo(not_public[3], 0644) == 0);
+	image = prepare(false);
+	REQUIRE(plan_check_find(&image.plan, PLAN_OVERLAY, "etc/alternatives", &step));
+	REQUIRE(strcmp(step.source, "/etc/alternatives") == 0);
+	REQUIRE(plan_check_find(&image.plan, PLAN_OVERLAY, "etc/ssl/certs", &step));
+	REQUIRE(!plan_check_find(&image.plan, PLAN_CHECK_ANY, "etc/ssl/certs/ca.crt", &step));
+	REQUIRE(plan_check_find(&image.plan, PLAN_DIRECTORY, "etc/fonts", &step));
+	REQUIRE(plan_check_find(&image.plan, PLAN_DIRECTORY, "etc/perl", &step));
+	REQUIRE(plan_check_find(&image.plan, PLAN_DIRECTORY, "etc/terminfo", &step));
+	REQUIRE(plan_check_find(&image.plan, PLAN_DIRECTORY, "etc/vim", &step));
+	REQUIRE(plan_check_count(&image.plan, PLAN_LINK) >= 400);
+	REQUIRE(!memmem(image.plan.data, image.plan.length, "CANARY", 6));
+	image_finish(&image);
+}
+
 static void check_too_much(void)
 {
 	struct plan_step step;
@@ -257,6 +301,8 @@ static void check_too_much(void)
 		(void)snprintf(path, sizeof(path), "/etc/alternatives/%d", i);
 		REQUIRE(symlink("x", path) == 0);
 	}
+	/* Otherwise it would be shown as it is. */
+	REQUIRE(mkfifo("/etc/alternatives/fifo", 0644) == 0);
 	image = prepare(false);
 	REQUIRE(!plan_check_find(&image.plan, PLAN_CHECK_ANY, "etc/services", &step));
 	REQUIRE(plan_check_count(&image.plan, PLAN_LINK) < 9000);
@@ -400,6 +446,12 @@ static void what_programs_need_of_etc_is_in_the_plan(void **state)
 	on_machine(check_settings);
 }
 
+static void large_directories_are_shown_unless_something_in_them_is_not_for_everyone(void **state)
+{
+	(void)state;
+	on_machine(check_large);
+}
+
 static void a_huge_etc_is_cut_and_said_to_be(void **state)
 {
 	(void)state;
@@ -479,6 +531,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_of_the_host_but_its_programs_is_in_the_plan),
 		cmocka_unit_test(what_programs_need_of_etc_is_in_the_plan),
+		cmocka_unit_test(
+			large_directories_are_shown_unless_something_in_them_is_not_for_everyone),
 		cmocka_unit_test(a_huge_etc_is_cut_and_said_to_be),
 		cmocka_unit_test(sources_keys_and_clones_in_usr_look_empty),
 		cmocka_unit_test(directories_beside_usr_are_overlays_where_they_are_no_links),
