@@ -183,6 +183,14 @@ static uint64_t count_output(const struct pumping *pumping, enum exec_stream str
 	return pumping->output_bytes[stream] + (uint64_t)bytes;
 }
 
+/* The command has ended, but its call has not. */
+static void kill_what_is_left(struct pumping *pumping, enum exec_end because)
+{
+	request_kill(pumping, because);
+	pumping->result->end = because;
+	pumping->result->code = 0;
+}
+
 /*
  * Reads what the command left in its pipes, and what its helpers (process
  * substitutions, pipelines) still write: until end-of-file, or a while without
@@ -191,6 +199,7 @@ static uint64_t count_output(const struct pumping *pumping, enum exec_stream str
  */
 static void drain(struct pumping *pumping)
 {
+	const struct cancel *cancel = pumping->setup->request->cancel;
 	const uint64_t owed[2] = { count_output(pumping, EXEC_STDOUT),
 				   count_output(pumping, EXEC_STDERR) };
 	uint64_t give_up_ms = clock_now_ms() + LIMIT_DRAIN_TOTAL_MS;
@@ -198,21 +207,21 @@ static void drain(struct pumping *pumping)
 
 	while (!pumping->is_killed &&
 	       (pumping->output_fds[EXEC_STDOUT] >= 0 || pumping->output_fds[EXEC_STDERR] >= 0)) {
-		struct pollfd fds[2] = { { pumping->output_fds[EXEC_STDOUT], POLLIN, 0 },
-					 { pumping->output_fds[EXEC_STDERR], POLLIN, 0 } };
+		struct pollfd fds[3] = { { pumping->output_fds[EXEC_STDOUT], POLLIN, 0 },
+					 { pumping->output_fds[EXEC_STDERR], POLLIN, 0 },
+					 { cancel ? cancel->fd : -1, POLLIN, 0 } };
 		uint64_t quiet_ms = clock_now_ms() + LIMIT_DRAIN_QUIET_MS;
-		int ready = poll(fds, 2,
+		int ready = poll(fds, 3,
 				 clock_poll_timeout(quiet_ms < give_up_ms ? quiet_ms : give_up_ms));
 
 		if (ready == 0)
 			return;
 		if (ready > 0)
 			read_ready_output(pumping, fds);
-		if (pumping->sink_is_full) {
-			request_kill(pumping, EXEC_END_OUTPUT_LIMIT);
-			pumping->result->end = EXEC_END_OUTPUT_LIMIT;
-			pumping->result->code = 0;
-		}
+		if (pumping->sink_is_full)
+			kill_what_is_left(pumping, EXEC_END_OUTPUT_LIMIT);
+		else if (ready > 0 && fds[2].revents != 0)
+			kill_what_is_left(pumping, EXEC_END_CANCELLED);
 		if (clock_now_ms() >= give_up_ms && have[EXEC_STDOUT] >= owed[EXEC_STDOUT] &&
 		    have[EXEC_STDERR] >= owed[EXEC_STDERR])
 			return;

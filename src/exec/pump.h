@@ -54,8 +54,8 @@ struct pump {
 	 * and is called again while there is more. */
 	enum pump_event (*on_status)(void *context, struct exec_result *result, struct error *err);
 	/* Asks for the death of the command and all its descendants; must not block. Called at most
-	 * once; also after ENDED, when what the command left behind floods its output: then nobody
-	 * waits for the confirmation. */
+	 * once; also after ENDED, when what the command left behind floods its output or the call
+	 * is cancelled: then nobody waits for the confirmation. */
 	void (*request_kill)(void *context);
 	void *context;
 };

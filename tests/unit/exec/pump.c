@@ -36,6 +36,7 @@ struct command {
 	struct exec_result result;
 	enum pump_outcome outcome;
 	unsigned kills;
+	struct cancel *cancels_at_its_end; /* raised just then; or NULL */
 };
 
 static enum pump_event on_child_ended(void *context, struct exec_result *result, struct error *err)
@@ -47,6 +48,8 @@ static enum pump_event on_child_ended(void *context, struct exec_result *result,
 	assert_int_equal(spawn_wait(&command->child, CLOCK_NEVER, -1, &status), 1);
 	result->end = WIFSIGNALED(status) ? EXEC_END_SIGNAL : EXEC_END_EXIT;
 	result->code = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
+	if (command->cancels_at_its_end)
+		cancel_raise(command->cancels_at_its_end);
 	return PUMP_EVENT_ENDED;
 }
 
@@ -298,6 +301,25 @@ static void a_cancelled_command_is_killed(void **state)
 	assert_int_equal(pthread_create(&raiser, NULL, raise_cancel, &cancel), 0);
 	command_run(&command, "sleep 1000", -1);
 	assert_int_equal(pthread_join(raiser, NULL), 0);
+	assert_int_equal(command.result.end, EXEC_END_CANCELLED);
+	assert_int_equal(command.kills, 1);
+	command_finish(&command);
+	cancel_finish(&cancel);
+}
+
+/* The main process has ended; what it left still writes when the cancel comes. */
+static void a_command_that_is_drained_can_be_cancelled(void **state)
+{
+	struct command command;
+	struct cancel cancel;
+
+	(void)state;
+	assert_int_equal(cancel_init(&cancel, NULL), 0);
+	command_init(&command, MIB);
+	command.request.cancel = &cancel;
+	command.cancels_at_its_end = &cancel;
+	command_run(&command, "while :; do echo; sleep 0.01; done & exit 0", -1);
+	assert_int_equal(command.outcome, PUMP_ENDED);
 	assert_int_equal(command.result.end, EXEC_END_CANCELLED);
 	assert_int_equal(command.kills, 1);
 	command_finish(&command);
@@ -590,6 +612,7 @@ int main(void)
 		cmocka_unit_test(a_command_that_prints_too_much_is_killed),
 		cmocka_unit_test(the_limit_holds_for_what_is_read_after_the_end_too),
 		cmocka_unit_test(a_cancelled_command_is_killed),
+		cmocka_unit_test(a_command_that_is_drained_can_be_cancelled),
 		cmocka_unit_test(a_background_process_keeps_its_output_pipe),
 		cmocka_unit_test(output_of_process_substitutions_is_complete),
 		cmocka_unit_test(a_kill_that_is_not_confirmed_resets_the_sandbox),
