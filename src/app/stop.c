@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "app/stop.h"
 
+#include "base/fd.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stddef.h>
@@ -43,8 +45,7 @@ static void on_alarm(int number)
 	static const char text[] = "kilntainers: error: the end took too long\n";
 
 	(void)number;
-	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
-		_exit(1);
+	(void)fd_write_ready(STDERR_FILENO, text, sizeof(text) - 1);
 	_exit(1);
 }
 

@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -23,6 +25,24 @@ int fd_write_all(int fd, const void *data, size_t bytes, struct error *err)
 				continue;
 			return error_set_errno(err, "writing %zu bytes", bytes);
 		}
+		at += written;
+		bytes -= (size_t)written;
+	}
+	return 0;
+}
+
+int fd_write_ready(int fd, const void *data, size_t bytes)
+{
+	const char *at = data;
+
+	while (bytes > 0) {
+		struct pollfd ready = { fd, POLLOUT, 0 };
+		/* So much goes into a pipe that poll(2) calls writable. */
+		size_t piece = bytes < PIPE_BUF ? bytes : PIPE_BUF;
+		ssize_t written = poll(&ready, 1, 0) == 1 ? write(fd, at, piece) : -1;
+
+		if (written < 0)
+			return -1;
 		at += written;
 		bytes -= (size_t)written;
 	}

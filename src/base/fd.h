@@ -13,6 +13,9 @@
 
 /* Writes all bytes to a blocking descriptor, or fails. Survives EINTR and short writes. */
 int fd_write_all(int fd, const void *data, size_t bytes, struct error *err);
+/* Writes what can be written without waiting for a reader; -1 if that was not all. A signal handler
+ * may call it. */
+int fd_write_ready(int fd, const void *data, size_t bytes);
 /* Reads until end-of-file or `bytes` have come; returns how many, or -1. */
 ssize_t fd_read_full(int fd, void *data, size_t bytes, struct error *err);
 int fd_set_nonblocking(int fd, struct error *err);

@@ -138,7 +138,8 @@ static void emit(const char *line, size_t bytes)
 {
 	pthread_mutex_lock(&log_state.mutex);
 	if (!log_state.has_writer) {
-		(void)fd_write_all(STDERR_FILENO, line, bytes, NULL);
+		if (fd_write_ready(STDERR_FILENO, line, bytes) < 0)
+			log_state.dropped++;
 	} else {
 		ring_put_dropped();
 		if (log_state.dropped > 0 || !ring_put(line, bytes))

@@ -29,7 +29,7 @@ struct log_field {
 
 /* Before any other call that logs; the default is INFO and TEXT. */
 void log_configure(enum log_level level, enum log_format format);
-/* Starts the writer thread. Until then lines are written at once. */
+/* Starts the writer thread. Until then lines are written at once, or dropped and counted. */
 void log_start(void);
 /* Waits at most 100 ms for the ring to empty. A blocked stderr holds up nobody. */
 void log_finish(void);

@@ -3,6 +3,7 @@
 
 #include "app/stop.h"
 #include "app/unavailable.h"
+#include "base/fd.h"
 
 #include <signal.h>
 #include <sys/wait.h>
@@ -68,6 +69,19 @@ static void hang_beyond_patience(void)
 		(void)pause();
 }
 
+/* Nobody reads what it would say. */
+static void hang_with_a_full_stderr(void)
+{
+	static const char byte = 'x';
+	int ends[2];
+
+	if (fd_open_pipe(ends, NULL) < 0 || dup2(ends[1], STDERR_FILENO) < 0)
+		_exit(98);
+	while (fd_write_ready(STDERR_FILENO, &byte, 1) == 0)
+		;
+	hang_beyond_patience();
+}
+
 static void the_first_signal_raises_the_cancel_flag(void **state)
 {
 	(void)state;
@@ -90,6 +104,7 @@ static void a_process_that_hangs_while_stopping_is_ended(void **state)
 {
 	(void)state;
 	assert_int_equal(exit_code_of(hang_beyond_patience), 1);
+	assert_int_equal(exit_code_of(hang_with_a_full_stderr), 1);
 }
 
 static void a_backend_that_could_not_be_opened_refuses_every_sandbox_with_the_reason(void **state)

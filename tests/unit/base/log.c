@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/log.h"
 
+#include "base/fd.h"
 #include "tests/unit/unit.h"
 
 #include <signal.h>
@@ -65,6 +66,23 @@ static void json_lines_carry_the_same_fields(void **state)
 	log_configure(LOG_INFO, LOG_TEXT);
 }
 
+/* While the server starts, before its log has a thread. */
+static void a_full_stderr_holds_up_no_start(void **state)
+{
+	static const char byte = 'x';
+	struct redirected redirected;
+	char text[4096];
+
+	(void)state;
+	redirect(&redirected);
+	/* Were anyone to wait, this would never end. */
+	while (fd_write_ready(redirected.ends[1], &byte, 1) == 0)
+		;
+	log_event(LOG_INFO, "nobody_reads", LOG_NUMBER("count", 1));
+	restore(&redirected, text, sizeof(text));
+	assert_null(strstr(text, "nobody_reads"));
+}
+
 /* Last: the writer thread cannot be stopped again. */
 static void nobody_waits_for_a_stderr_that_nobody_reads(void **state)
 {
@@ -92,6 +110,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_event_is_one_line_whatever_its_fields_hold),
 		cmocka_unit_test(json_lines_carry_the_same_fields),
+		cmocka_unit_test(a_full_stderr_holds_up_no_start),
 		cmocka_unit_test(nobody_waits_for_a_stderr_that_nobody_reads),
 	};
 
