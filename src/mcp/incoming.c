@@ -8,7 +8,7 @@
 
 static bool calls_our_tool(const struct jsonrpc_message *message)
 {
-	const char *name = json_string_value(json_object_get(message->params, "name"));
+	const char *name = jsonrpc_plain_string(json_object_get(message->params, "name"));
 
 	return message->kind == JSONRPC_REQUEST && strcmp(message->method, "tools/call") == 0 &&
 	       name && strcmp(name, SANDBOX_EXEC_NAME) == 0;

@@ -33,6 +33,13 @@ char *jsonrpc_id_text(const json_t *value)
 	return taken;
 }
 
+const char *jsonrpc_plain_string(const json_t *value)
+{
+	const char *text = json_string_value(value);
+
+	return text && strlen(text) == json_string_length(value) ? text : NULL;
+}
+
 const char *jsonrpc_type_name(const json_t *value)
 {
 	static const char *const names[] = {
@@ -52,17 +59,11 @@ static void refuse(struct jsonrpc_message *message, enum jsonrpc_code code, cons
 	message->reason = reason;
 }
 
-static bool is_version_2(const json_t *version)
+static bool is_version_2(const json_t *value)
 {
-	return json_is_string(version) && strcmp(json_string_value(version), "2.0") == 0;
-}
+	const char *version = jsonrpc_plain_string(value);
 
-/* A name that C strings can compare: a NUL inside would hide what follows it. */
-static const char *plain_string(const json_t *value)
-{
-	const char *text = json_string_value(value);
-
-	return text && strlen(text) == json_string_length(value) ? text : NULL;
+	return version && strcmp(version, "2.0") == 0;
 }
 
 static void read_message(struct jsonrpc_message *message, const json_t *value)
@@ -88,7 +89,7 @@ static void read_message(struct jsonrpc_message *message, const json_t *value)
 		refuse(message, JSONRPC_INVALID_REQUEST, "The member jsonrpc must be \"2.0\".");
 		return;
 	}
-	message->method = plain_string(method);
+	message->method = jsonrpc_plain_string(method);
 	if (!message->method) {
 		refuse(message, JSONRPC_INVALID_REQUEST, "The method must be a string.");
 		return;

@@ -55,6 +55,10 @@ void jsonrpc_input_finish(struct jsonrpc_input *input);
  * LIMIT_REQUEST_ID_BYTES long. NULL if it is anything else. Two are equal if their texts are. */
 char *jsonrpc_id_text(const json_t *value);
 
+/* A text that C strings can compare: NULL for what is not a string, and for one with a NUL inside,
+ * which would hide what follows it. Borrowed. */
+const char *jsonrpc_plain_string(const json_t *value);
+
 /* What a JSON value is, as a sentence names it: "a string". */
 const char *jsonrpc_type_name(const json_t *value);
 

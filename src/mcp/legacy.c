@@ -9,7 +9,7 @@
 static void initialize(struct request *request, const struct incoming_item *item)
 {
 	const char *wanted =
-		json_string_value(json_object_get(item->message->params, "protocolVersion"));
+		jsonrpc_plain_string(json_object_get(item->message->params, "protocolVersion"));
 	struct channel *channel = request->channel;
 	enum mcp_version version;
 	struct buf message = BUF_INIT(LIMIT_REPLY_BYTES);

@@ -84,7 +84,7 @@ static const struct method methods[] = {
 void modern_handle(struct request *request, const struct incoming_item *item)
 {
 	const json_t *meta = json_object_get(item->message->params, "_meta");
-	const char *version = json_string_value(json_object_get(meta, MCP_META_VERSION));
+	const char *version = jsonrpc_plain_string(json_object_get(meta, MCP_META_VERSION));
 
 	if (!version)
 		request_fail(request, JSONRPC_INVALID_PARAMS,

@@ -169,13 +169,13 @@ static int read_timeout(const json_t *object, const struct sandbox_exec_rules *r
 	static const char name[] = "timeout";
 	static const char wanted[] = "an integer";
 	const json_t *value = find(object, name);
+	const char *text = jsonrpc_plain_string(value);
 	double seconds = (double)rules->timeout_s;
 	int64_t parsed;
 
 	if (json_is_number(value))
 		seconds = json_number_value(value);
-	else if (json_is_string(value) && number_parse_int(json_string_value(value), INT64_MIN,
-							   INT64_MAX, name, &parsed, NULL) == 0)
+	else if (text && number_parse_int(text, INT64_MIN, INT64_MAX, name, &parsed, NULL) == 0)
 		seconds = (double)parsed;
 	else if (value)
 		return wrong_type(name, wanted, jsonrpc_type_name(value), err);

@@ -157,11 +157,12 @@ static void start_call(struct request *request, const struct incoming_item *item
 
 void tools_call(struct request *request, const struct incoming_item *item)
 {
-	const char *name = json_string_value(json_object_get(item->message->params, "name"));
+	const char *name = jsonrpc_plain_string(json_object_get(item->message->params, "name"));
 	struct error busy = ERROR_INIT;
 
 	if (!name) {
-		request_fail(request, JSONRPC_INVALID_PARAMS, "name must be a string.", NULL);
+		request_fail(request, JSONRPC_INVALID_PARAMS,
+			     "name must be a string without NUL characters.", NULL);
 	} else if (strcmp(name, SANDBOX_EXEC_NAME) != 0) {
 		request_fail_quoting(request, JSONRPC_INVALID_PARAMS, "Unknown tool: ", name);
 	} else if (!item->arguments) {

@@ -415,6 +415,23 @@ static void wrong_calls_end_as_the_error_that_they_are(void **state)
 	close_client(client);
 }
 
+static void a_name_with_a_nul_is_not_what_stands_before_it(void **state)
+{
+	struct client *client = open_client();
+
+	(void)state;
+	say(client,
+	    REQUEST("1", "tools/call",
+		    "{\"name\":\"sandbox_exec\\u0000x\",\"arguments\":{\"command\":\"a\"}}"));
+	expect_error(client, "1", -32602);
+	say(client, REQUEST("2", "tools/list",
+			    "{\"_meta\":{\"" MCP_META_VERSION
+			    "\":\"2026-07-28\\u0000\",\"" MCP_META_CAPABILITIES "\":{}}}"));
+	expect_error(client, "2", -32602);
+	assert_int_equal(client->registry.call_count, 0);
+	close_client(client);
+}
+
 static void an_error_repeats_little_of_what_a_client_said(void **state)
 {
 	struct client *client = open_client();
@@ -886,6 +903,7 @@ int main(void)
 		cmocka_unit_test(garbage_is_answered_and_the_next_message_served),
 		cmocka_unit_test(notifications_and_responses_are_never_answered),
 		cmocka_unit_test(wrong_calls_end_as_the_error_that_they_are),
+		cmocka_unit_test(a_name_with_a_nul_is_not_what_stands_before_it),
 		cmocka_unit_test(an_error_repeats_little_of_what_a_client_said),
 		cmocka_unit_test(lists_are_the_same_for_all_of_a_version),
 		cmocka_unit_test(lists_wait_for_the_facts_and_nothing_else_does),

@@ -74,6 +74,8 @@ static void every_wrong_value_gets_its_sentence(void **state)
 		  "timeout must be an integer, got a fraction." },
 		{ "{\"command\":\"a\",\"timeout\":\"\"}",
 		  "timeout must be an integer, got a string." },
+		{ "{\"command\":\"a\",\"timeout\":\"5\\u0000\"}",
+		  "timeout must be an integer, got a string." },
 		{ "{\"command\":\"a\",\"timeout\":\"5s\"}",
 		  "timeout must be an integer, got a string." },
 		{ "{\"command\":\"a\",\"timeout\":true}",
