@@ -2,7 +2,6 @@
 #include "mcp/server.h"
 
 #include "base/alloc.h"
-#include "base/log.h"
 #include "base/random.h"
 #include "mcp/state.h"
 
@@ -55,11 +54,9 @@ static void facts_came(void *context, const struct exec_facts *facts, const stru
 	struct mcp_server *server = context;
 	struct request *request = server->waiting_for_facts;
 
+	(void)err; /* the list is then more general, and whoever probed has logged why */
 	server->is_probing = false;
 	server->waiting_for_facts = NULL;
-	if (!facts)
-		log_event(LOG_WARNING, "probe_failed",
-			  LOG_STRING("message", err ? err->message : "unknown"));
 	while (request) {
 		struct request *next = request->next_waiting;
 

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "session/state.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
@@ -59,6 +60,8 @@ struct probe {
 	struct worker worker;
 	struct registry *registry;
 	struct asker *askers;
+	struct loop_timer *timer;
+	bool is_overdue; /* nobody waits for it any more */
 	struct exec_facts *facts;
 	struct error error;
 };
@@ -72,21 +75,56 @@ static void ask_backend(struct worker *worker)
 		(void)backend_describe(registry->backend, probe->facts, &probe->error);
 }
 
+static void tell_askers(struct probe *probe, const struct exec_facts *facts,
+			const struct error *err)
+{
+	struct asker *asker = TAKE_PTR(probe->askers);
+
+	while (asker) {
+		struct asker *next = asker->next;
+
+		asker->on_facts(asker->context, facts, err);
+		free(asker);
+		asker = next;
+	}
+}
+
+static void fail_askers(struct probe *probe, const struct error *err)
+{
+	log_event(LOG_WARNING, "probe_failed", LOG_STRING("error", err->message));
+	tell_askers(probe, NULL, err);
+}
+
+static void set_overdue(const struct registry *registry, struct error *err)
+{
+	(void)error_set(err, ERROR_UNAVAILABLE,
+			"What sandboxes are like was not found out within %" PRIu64 " s.",
+			registry->config.create_ms / 1000);
+}
+
+/* A backend that hangs must not hold up the list of tools, which a client waits for at start. */
+static void on_timer(void *context)
+{
+	struct probe *probe = context;
+	struct error error = ERROR_INIT;
+
+	probe->is_overdue = true;
+	set_overdue(probe->registry, &error);
+	fail_askers(probe, &error);
+}
+
 static void finish(struct worker *worker)
 {
 	struct probe *probe = CONTAINER_OF(worker, struct probe, worker);
 	struct registry *registry = probe->registry;
-	struct asker *asker, *next;
 
 	registry->probe = NULL;
-	if (probe->error.kind == ERROR_NONE)
+	loop_timer_destroy(probe->timer);
+	if (probe->error.kind == ERROR_NONE) {
 		registry->facts = TAKE_PTR(probe->facts);
-	else
-		log_event(LOG_WARNING, "probe_failed", LOG_STRING("error", probe->error.message));
-	LL_FOREACH_SAFE (probe->askers, asker, next) {
-		asker->on_facts(asker->context, registry->facts,
-				registry->facts ? NULL : &probe->error);
-		free(asker);
+		tell_askers(probe, registry->facts, NULL);
+	} else {
+		fail_askers(probe, &probe->error);
 	}
 	free(probe->facts);
 	free(probe);
@@ -106,6 +144,8 @@ static int start_probe(struct registry *registry, struct error *err)
 		free(probe);
 		return -1;
 	}
+	probe->timer = loop_timer_create(registry->loop, on_timer, probe);
+	loop_timer_start(probe->timer, registry->config.create_ms);
 	registry->probe = probe;
 	return 0;
 }
@@ -124,6 +164,8 @@ void registry_get_facts(struct registry *registry,
 	}
 	if (registry->is_shutting_down)
 		(void)error_set(&error, ERROR_UNAVAILABLE, "The server is shutting down.");
+	else if (registry->probe && registry->probe->is_overdue)
+		set_overdue(registry, &error);
 	if (error.kind != ERROR_NONE || (!registry->probe && start_probe(registry, &error) < 0)) {
 		on_facts(context, NULL, &error);
 		return;

@@ -56,7 +56,8 @@ unsigned session_calls(const struct session *session);
 void registry_prepare(struct registry *registry);
 
 /* What the tool description is made of. Probed once, on a thread; `on_facts` comes on the loop
- * thread, later or at once; on failure `err` (then probing is tried again next time). */
+ * thread, later or at once; on failure `err` (then probing is tried again next time). Nobody waits
+ * longer than for a sandbox: what is found out later serves those who ask later. */
 void registry_get_facts(struct registry *registry,
 			void (*on_facts)(void *context, const struct exec_facts *facts,
 					 const struct error *err),

@@ -259,6 +259,36 @@ static void facts_are_probed_once_for_all_who_ask_and_again_after_a_failure(void
 	bench_destroy(bench);
 }
 
+static bool asks_until_facts_are_known(struct bench *bench, unsigned unused)
+{
+	(void)unused;
+	registry_get_facts(bench->registry, on_facts, current);
+	return current->good > 0;
+}
+
+static void nobody_waits_for_ever_for_facts(void **state)
+{
+	struct registry_config config = bench_config;
+	struct answers answers = { 0 };
+	struct bench *bench;
+
+	(void)state;
+	current = &answers;
+	config.create_ms = 20;
+	bench = bench_create(&config);
+	stub_set(bench->stub, &bench->stub->holds_describing, true);
+	registry_get_facts(bench->registry, on_facts, &answers);
+	bench_wait(bench, has_answers, 1);
+	assert_int_equal(answers.bad, 1);
+	/* And then not even so long. */
+	registry_get_facts(bench->registry, on_facts, &answers);
+	assert_int_equal(answers.bad, 2);
+	stub_set(bench->stub, &bench->stub->holds_describing, false);
+	bench_wait(bench, asks_until_facts_are_known, 0);
+	assert_int_equal(stub_counts(bench->stub).describes, 1);
+	bench_destroy(bench);
+}
+
 /* --- the end ------------------------------------------------------------- */
 
 static void a_closed_session_takes_its_calls_and_sandboxes_with_it_and_no_others(void **state)
@@ -486,6 +516,7 @@ int main(void)
 		cmocka_unit_test(a_sandbox_whose_handle_nobody_learnt_is_destroyed),
 		cmocka_unit_test(dead_handles_are_remembered_up_to_a_limit_the_oldest_forgotten),
 		cmocka_unit_test(facts_are_probed_once_for_all_who_ask_and_again_after_a_failure),
+		cmocka_unit_test(nobody_waits_for_ever_for_facts),
 		cmocka_unit_test(
 			a_closed_session_takes_its_calls_and_sandboxes_with_it_and_no_others),
 		cmocka_unit_test(shutting_down_ends_calls_in_every_phase),

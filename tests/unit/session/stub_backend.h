@@ -33,8 +33,9 @@ struct stub_backend {
 	struct stub_counts counts;
 	char notes[4096];
 	bool holds;
-	bool holds_creation; /* until false or cancelled ... */
-	bool ignores_cancel; /* ... or until false whatever is raised */
+	bool holds_creation;   /* until false or cancelled ... */
+	bool ignores_cancel;   /* ... or until false whatever is raised */
+	bool holds_describing; /* until false */
 	unsigned failing_creations;
 	unsigned failing_checks;
 	const char *progress; /* reported by each creation before it is held */
