@@ -186,7 +186,7 @@ static void on_progress_timer(void *context)
 	struct call *call = context;
 
 	restart_progress_timer(call);
-	call_report_progress(call, NULL);
+	call_report_progress(call, call->state == CALL_WAITING ? "Waiting for the sandbox" : NULL);
 }
 
 void call_restart_queue_timer(struct call *call)

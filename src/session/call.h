@@ -60,8 +60,8 @@ struct call_callbacks {
 	/* Worker thread, or loop thread for an error: append the whole reply message, at most
 	 * LIMIT_REPLY_BYTES. Must not touch loop-owned state. */
 	void (*encode)(void *context, const struct call_outcome *outcome, struct buf *reply);
-	/* Loop thread, about every 10 s while it runs and as creation reports; `message` may be
-	 * NULL. Never after on_done. */
+	/* Loop thread, about every 10 s and as creation reports; `message` is NULL when there is
+	 * nothing to say but that the command runs. Never after on_done. */
 	void (*on_progress)(void *context, uint64_t elapsed_ms, const char *message);
 	/* Loop thread, exactly once; the call is gone afterwards. `reply` may be taken with
 	 * buf_take_string. is_cancelled: the caller asked for no answer. */

@@ -458,8 +458,10 @@ static int admit(struct lease *lease, struct error *err)
 		return -1;
 	}
 	if (lease->running + lease->waiting_count >= places)
-		return error_set(err, ERROR_BUSY, "Sandbox is busy: %u commands running.",
-				 lease->running);
+		return error_set(err, ERROR_BUSY,
+				 "Sandbox is busy: %u commands running, %u waiting. Nothing was "
+				 "run. Try again later.",
+				 lease->running, lease->waiting_count);
 	return 0;
 }
 

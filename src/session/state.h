@@ -122,7 +122,11 @@ struct lease {
 	char *epitaph;		/* what the next call (a dead handle: every call) is told */
 
 	bool has_handle;
-	char handle[CALL_HANDLE_BYTES]; /* kept for its owner, who may have lost it */
+	/* Looked up by its hash alone, so that no comparison tells a guesser how near he came. The
+	 * text is kept as well, because its owner may have lost it (call.c, refuse_handle): whoever
+	 * can read this memory has the sandboxes themselves, and only the session that made a
+	 * handle is ever told it. */
+	char handle[CALL_HANDLE_BYTES];
 	unsigned char digest[HASH_BYTES];
 	UT_hash_handle hh;
 };

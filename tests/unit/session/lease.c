@@ -155,7 +155,9 @@ static void a_full_queue_refuses_and_says_how_busy_it_is(void **state)
 	bench_wait(bench, bench_is_running, 2);
 	refused = bench_call(bench, "hold");
 	bench_wait(bench, bench_has_ended, 1);
-	assert_string_equal(refused->text, "Sandbox is busy: 2 commands running.");
+	assert_string_equal(refused->text,
+			    "Sandbox is busy: 2 commands running, 64 waiting. Nothing was run. Try "
+			    "again later.");
 	stub_set(bench->stub, &bench->stub->holds, false);
 	bench_wait_for_all(bench);
 	bench_destroy(bench);
@@ -286,6 +288,9 @@ static void calls_that_run_or_wait_report_progress_again_and_again(void **state)
 	(void)bench_call(bench, "hold");
 	(void)bench_call(bench, "hold");
 	bench_wait(bench, has_reports, 3);
+	/* One of them runs, which needs no words. */
+	assert_string_equal(bench->calls[0].progress, "");
+	assert_string_equal(bench->calls[1].progress, "Waiting for the sandbox");
 	stub_set(bench->stub, &bench->stub->holds, false);
 	bench_wait_for_all(bench);
 	bench_destroy(bench);
