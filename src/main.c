@@ -4,8 +4,10 @@
 
 #include "app/command.h"
 #include "base/attr.h"
+#include "base/limits.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -39,6 +41,7 @@ int main(int argc, char **argv)
 
 	if (hold_standard_descriptors() < 0)
 		return 1;
+	(void)mallopt(M_MMAP_THRESHOLD, (int)LIMIT_HEAP_CHUNK_BYTES);
 	/* Writing to whoever went away is an error that is handled, not the end. */
 	(void)signal(SIGPIPE, SIG_IGN);
 	for (i = 0; argc > 1 && i < ARRAY_LENGTH(commands); i++) {

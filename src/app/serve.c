@@ -157,6 +157,8 @@ static void take_apart(struct server *server)
 		if (server->signals[i])
 			loop_signal_destroy(server->signals[i]);
 	}
+	/* The loop has put back what was there before it; the end is not over yet. */
+	stop_on_signal(NULL);
 	if (server->patience)
 		loop_timer_destroy(server->patience);
 	loop_destroy(server->loop);

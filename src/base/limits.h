@@ -100,6 +100,9 @@
 #define LIMIT_CREATE_MS 30000
 /* Sandboxes being destroyed at once: each takes a thread and waits for the kernel or an engine. */
 #define LIMIT_BURIALS 16
+/* Buffers from here on are given back to the system when they are freed. The C library would raise
+ * its own limit with each large one, up to 32 MiB, and keep what calls have used for good. */
+#define LIMIT_HEAP_CHUNK_BYTES (128 * KIB)
 /* A worker only moves bytes; it never parses. */
 #define LIMIT_SMALL_STACK_BYTES (128 * KIB)
 /* Progress notifications while a command runs. */

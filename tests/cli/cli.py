@@ -492,6 +492,73 @@ def a_signal_ends_the_server_and_what_runs():
 
 
 @test
+def a_second_signal_at_any_moment_ends_the_server_the_same_way():
+    for attempt in range(30):
+        server = serve()
+        shake_hands(server)
+        call(server, 2, "true")
+        server.stdout.readline()
+        server.send_signal(signal.SIGTERM)
+        time.sleep(attempt * 0.0005)
+        server.send_signal(signal.SIGTERM)
+        code = server.wait(HANG_S)
+        # Never by the signal itself: that would be the end of the order in which things end.
+        if code not in (0, 128 + signal.SIGTERM):
+            raise AssertionError("exit code %d" % code)
+        server.communicate()
+
+
+@test
+def a_stderr_that_nobody_reads_holds_up_nothing():
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    try:
+        while True:
+            os.write(writer, b"x" * 4096)
+    except BlockingIOError:
+        os.set_blocking(writer, True)
+    if not HAS_FAKE:
+        raise Skip("this build has no fake backend (-Dtest_backend=true)")
+    server = start("--backend=fake", stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=writer)
+    os.close(writer)
+    shake_hands(server)
+    call(server, 2, "true")
+    equal(json.loads(server.stdout.readline())["id"], 2)
+    server.stdin.close()
+    equal(server.wait(HANG_S), 0)
+    server.stdout.close()
+    os.close(reader)
+
+
+def resident_kib(server):
+    status = pathlib.Path("/proc/%d/status" % server.pid).read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("VmRSS:")).split()[1])
+
+
+@test
+def memory_of_large_calls_is_given_back():
+    server = serve()
+    shake_hands(server)
+    if b"libasan" in pathlib.Path("/proc/%d/maps" % server.pid).read_bytes() \
+            or resident_kib(server) > 16 * 1024:
+        server.communicate()
+        raise Skip("a sanitizer keeps freed memory")
+    before = resident_kib(server)
+    for number in range(2, 12):
+        send(server, "tools/call", number, name="sandbox_exec",
+             arguments={"command": "cat", "stdin": "x" * 1_500_000})
+    for number in range(2, 12):
+        server.stdout.readline()
+    # The server writes a reply before it forgets it.
+    end = time.monotonic() + HANG_S
+    while resident_kib(server) > before + 8 * 1024:
+        if time.monotonic() > end:
+            raise AssertionError("%d KiB, %d before" % (resident_kib(server), before))
+        time.sleep(0.05)
+    server.communicate()
+
+
+@test
 def a_client_that_no_longer_reads_ends_the_server():
     server = serve()
     shake_hands(server)
