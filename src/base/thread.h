@@ -7,6 +7,6 @@
 
 #include <stddef.h>
 
-/* Runs body(context) on a detached thread of this stack size. ERROR_BUSY if the system has no
- * more threads to give. */
+/* Runs body(context) on a detached thread of this stack size, new or done with something else.
+ * ERROR_BUSY if the system has no more threads to give. */
 int thread_start(size_t stack_bytes, void (*body)(void *context), void *context, struct error *err);

@@ -8,7 +8,8 @@
  *                                        ├─ supervisor ─ command ─ ...
  *                                        └─ supervisor ─ command ─ ...
  *
- * The spare, not the guest, takes an EXEC off the socket; it says so (REPORT_TAKEN), is a
+ * The spare, not the guest, takes an EXEC off the socket, starts the command, and says so
+ * (REPORT_TAKEN; that late because the guest's fork would compete with the start). It is a
  * supervisor from then on, and the guest forks the next spare. Only if it cannot (the sandbox is
  * out of processes) does the guest read the socket itself, to answer FAILED instead of nothing.
  *

@@ -124,6 +124,8 @@ static int start_and_tell(struct supervisor *supervisor, const struct guest_wire
 	/* Before, not after: the program may be at its end when we get the processor again. */
 	supervisor->started_us = clock_now_us();
 	supervisor->main_pid = start_command(&start, &failed);
+	/* The guest forks the next spare while the command runs. */
+	report(supervisor->config, REPORT_TAKEN);
 	(void)munmap((void *)(uintptr_t)data, exec->request_bytes);
 	close_fds(fds, GUEST_WIRE_FD_STATUS);
 	if (supervisor->main_pid < 0) {
@@ -267,8 +269,6 @@ void supervisor_run(const struct supervisor_config *config)
 
 	confine(config);
 	take_exec(config, &message, fds);
-	/* The guest forks the next spare while this one works. */
-	report(config, REPORT_TAKEN);
 	(void)close(config->guest->socket_fd);
 	supervisor.status_fd = fds[GUEST_WIRE_FD_STATUS];
 	if (start_and_tell(&supervisor, &message.exec, fds) < 0)
