@@ -35,4 +35,4 @@
 
 /* The object of type `type` whose member `member` is at `pointer`. */
 #define CONTAINER_OF(pointer, type, member)                                                        \
-	((type *)(void *)((char *)(pointer) - __builtin_offsetof(type, member)))
+	((type *)((char *)(pointer) - __builtin_offsetof(type, member)))
