@@ -53,9 +53,16 @@ static void append_time(struct buf *line)
 	(void)buf_printf(line, "%s.%03ldZ", text, now.tv_nsec / 1000000);
 }
 
-static void append_text(struct buf *line, const char *text, enum escape_style style)
+static void append_value(struct buf *line, const struct log_field *field)
 {
-	(void)escape_append(line, text, strlen(text), LIMIT_LOG_FIELD_BYTES, style);
+	if (!field->text) {
+		(void)buf_printf(line, "%lld", (long long)field->number);
+		return;
+	}
+	(void)buf_append_byte(line, '"');
+	(void)escape_append(line, field->text, strlen(field->text), LIMIT_LOG_FIELD_BYTES,
+			    ESCAPE_JSON);
+	(void)buf_append_byte(line, '"');
 }
 
 static void format_text(struct buf *line, enum log_level level, const char *event,
@@ -67,13 +74,7 @@ static void format_text(struct buf *line, enum log_level level, const char *even
 	(void)buf_printf(line, " %s %s", level_names[level], event);
 	for (i = 0; i < count; i++) {
 		(void)buf_printf(line, " %s=", fields[i].name);
-		if (fields[i].text) {
-			(void)buf_append_byte(line, '"');
-			append_text(line, fields[i].text, ESCAPE_JSON);
-			(void)buf_append_byte(line, '"');
-		} else {
-			(void)buf_printf(line, "%lld", (long long)fields[i].number);
-		}
+		append_value(line, &fields[i]);
 	}
 }
 
@@ -87,13 +88,7 @@ static void format_json(struct buf *line, enum log_level level, const char *even
 	(void)buf_printf(line, "\",\"level\":\"%s\",\"event\":\"%s\"", level_names[level], event);
 	for (i = 0; i < count; i++) {
 		(void)buf_printf(line, ",\"%s\":", fields[i].name);
-		if (fields[i].text) {
-			(void)buf_append_byte(line, '"');
-			append_text(line, fields[i].text, ESCAPE_JSON);
-			(void)buf_append_byte(line, '"');
-		} else {
-			(void)buf_printf(line, "%lld", (long long)fields[i].number);
-		}
+		append_value(line, &fields[i]);
 	}
 	(void)buf_append_byte(line, '}');
 }
