@@ -35,6 +35,19 @@ static int hold_standard_descriptors(void)
 	return close(fd);
 }
 
+/* What our starter did to signals stays with it: blocked, SIGTERM would not end us; with SIGCHLD
+ * ignored, nobody can wait for a child. */
+static void reset_signals(void)
+{
+	sigset_t none;
+
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	(void)signal(SIGCHLD, SIG_DFL);
+	/* Writing to whoever went away is an error that is handled, not the end. */
+	(void)signal(SIGPIPE, SIG_IGN);
+}
+
 int main(int argc, char **argv)
 {
 	size_t i;
@@ -42,8 +55,7 @@ int main(int argc, char **argv)
 	if (hold_standard_descriptors() < 0)
 		return 1;
 	(void)mallopt(M_MMAP_THRESHOLD, (int)LIMIT_HEAP_CHUNK_BYTES);
-	/* Writing to whoever went away is an error that is handled, not the end. */
-	(void)signal(SIGPIPE, SIG_IGN);
+	reset_signals();
 	for (i = 0; argc > 1 && i < ARRAY_LENGTH(commands); i++) {
 		if (strcmp(argv[1], commands[i].name) == 0)
 			return commands[i].run(argc - 1, argv + 1, environ);

@@ -508,6 +508,27 @@ def a_second_signal_at_any_moment_ends_the_server_the_same_way():
         server.communicate()
 
 
+def block_signals():
+    signal.pthread_sigmask(signal.SIG_BLOCK, range(1, signal.NSIG))
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+
+
+@test
+def signals_that_the_starter_blocked_or_ignored_work_all_the_same():
+    if not HAS_FAKE:
+        raise Skip("this build has no fake backend (-Dtest_backend=true)")
+    server = serve(preexec_fn=block_signals)
+    shake_hands(server)
+    call(server, 2, "true")
+    server.stdout.readline()
+    server.send_signal(signal.SIGTERM)
+    try:
+        equal(server.wait(HANG_S), 0)
+    finally:
+        server.kill()
+    server.communicate()
+
+
 @test
 def a_stderr_that_nobody_reads_holds_up_nothing():
     reader, writer = os.pipe()
