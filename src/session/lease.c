@@ -396,6 +396,8 @@ static int run_first_waiting(struct lease *lease)
 	struct error error = ERROR_INIT;
 
 	if (call_run(call, &error) < 0) {
+		(void)error_wrap(&error, "The server cannot run another command now (nothing was "
+					 "run; try again later)");
 		refuse_waiting(lease, call, &error);
 		return -1;
 	}
