@@ -7,11 +7,13 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -95,6 +97,33 @@ static int exec_program(char *const *arguments, char *const *environment)
 	return errno;
 }
 
+static bool is_null_device(int fd)
+{
+	struct stat status;
+
+	return fd >= 0 && fstat(fd, &status) == 0 && S_ISCHR(status.st_mode) &&
+	       status.st_rdev == makedev(1, 3);
+}
+
+/*
+ * An input without data that is ours. The server's null device is the host's: a command that has it
+ * open could watch who uses it, and set its times. Where /dev/null is something else (a FIFO
+ * would make us wait), it is a pipe whose other end is closed.
+ */
+static int open_empty(void)
+{
+	int fd = open("/dev/null", O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	int pair[2];
+
+	if (is_null_device(fd) && fcntl(fd, F_SETFL, 0) == 0)
+		return fd;
+	cleanup_fd(&fd);
+	if (pipe2(pair, O_CLOEXEC) < 0)
+		return -1;
+	(void)close(pair[1]);
+	return pair[0];
+}
+
 static void set_nofile(unsigned long soft)
 {
 	struct rlimit limit;
@@ -145,14 +174,18 @@ static void become_command(const struct start *start, int directory_fd, pid_t pa
 }
 
 /* The child shares our memory and writes to *failed while this function sleeps. */
-static pid_t spawn(const struct start *start, int directory_fd,
+static pid_t spawn(const struct start *start, int directory_fd, int empty_fd,
 		   volatile struct guest_wire_failed *failed)
 {
+	struct start own = *start;
 	pid_t self = getpid();
-	pid_t pid = vfork();
+	pid_t pid;
 
+	if (empty_fd >= 0)
+		own.stdio_fds[STDIN_FILENO] = empty_fd;
+	pid = vfork();
 	if (pid == 0)
-		become_command(start, directory_fd, self, failed);
+		become_command(&own, directory_fd, self, failed);
 	if (pid < 0) {
 		failed->errno_value = (uint32_t)errno;
 		failed->step = GUEST_WIRE_STEP_PROCESS;
@@ -163,6 +196,7 @@ static pid_t spawn(const struct start *start, int directory_fd,
 pid_t start_command(const struct start *start, struct guest_wire_failed *failed)
 {
 	CLEANUP(cleanup_fd) int directory_fd = -1;
+	CLEANUP(cleanup_fd) int empty_fd = -1;
 	volatile struct guest_wire_failed told = { 0 };
 	pid_t pid;
 
@@ -174,7 +208,15 @@ pid_t start_command(const struct start *start, struct guest_wire_failed *failed)
 			return -1;
 		}
 	}
-	pid = spawn(start, directory_fd, &told);
+	if (is_null_device(start->stdio_fds[STDIN_FILENO])) {
+		empty_fd = open_empty();
+		if (empty_fd < 0) {
+			*failed = (struct guest_wire_failed){ GUEST_WIRE_STEP_PROCESS,
+							      (uint32_t)errno };
+			return -1;
+		}
+	}
+	pid = spawn(start, directory_fd, empty_fd, &told);
 	if (told.errno_value == 0)
 		return pid;
 	*failed = (struct guest_wire_failed){ told.step, told.errno_value };

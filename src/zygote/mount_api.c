@@ -78,7 +78,8 @@ int mount_make_read_only(int mount_fd)
 
 int mount_copy_node(const char *path)
 {
-	struct mount_attr attributes = { .attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC };
+	struct mount_attr attributes = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
+						     MOUNT_ATTR_NOEXEC };
 	int fd = mount_copy(AT_FDCWD, path, MOUNT_ONE);
 	int saved;
 

@@ -12,7 +12,8 @@ enum mount_scope { MOUNT_ONE, MOUNT_TREE };
 
 /* A detached copy of the mount (or tree of mounts) at `path`. */
 int mount_copy(int directory_fd, const char *path, enum mount_scope scope);
-/* The same of one device node: no set-user-id, nothing to execute. */
+/* The same of one device node: its owner, mode and times stay, no set-user-id, nothing to execute.
+ * It can be written to all the same. */
 int mount_copy_node(const char *path);
 /* A new, detached tmpfs; `size` and `inodes` in the kernel's notation. */
 int mount_new_tmpfs(const char *size, const char *inodes, const char *mode);

@@ -407,6 +407,28 @@ def an_image_with_links_for_system_directories_cannot_aim_a_mount():
 
 
 @test
+def no_time_of_a_device_of_the_host_can_be_set(sandbox):
+    """Neither by its name nor by the descriptor that a command without input is given."""
+    script = (
+        "import os\n"
+        "nodes = ['null', 'zero', 'full', 'random', 'urandom', 'tty']\n"
+        "for node in [0] + ['/dev/' + name for name in nodes] + ['/proc/keys']:\n"
+        "  try: os.utime(node); print(node)\n"
+        "  except OSError as error: assert error.errno == 30, error\n"
+    )
+    equal(sandbox.shell(f'python3 -c "{script}"'), "", "those whose time was set")
+
+
+@test
+def a_command_without_input_has_the_null_device_of_its_sandbox(sandbox):
+    same = sandbox.shell('[ /dev/stdin -ef /dev/null ] && echo same; cat; cat /dev/stdin')
+    equal(same, "same\n", "standard input")
+    if not IS_USER:
+        host, theirs = os.stat("/dev/null"), sandbox.shell("stat -L -c %d:%i /dev/stdin")
+        check(theirs.strip() != f"{host.st_dev}:{host.st_ino}", "it is the host's null device")
+
+
+@test
 def devices_of_an_image_are_dead():
     needs_host_root()
     if not os.path.exists("/bin/busybox"):
