@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: MIT
 """Measures the server over stdio beside a plain vfork and exec of the same programs.
 
-usage: bench/run.py PROGRAM SPAWN_HELPER [--csv FILE] [--svg FILE] [OPTION...]
+usage: bench/run.py PROGRAM SPAWN_HELPER [--csv FILE] [--svg FILE] [--docs] [OPTION...]
 
-Prints a table (median, 10th and 90th percentile, ratio to the plain exec taken in the
-same run). Rounds of both alternate, so that a busy neighbour hits both. OPTIONs go to
-the server.
+Prints a table (median, 10th and 90th percentile, minimum, ratio of the medians to the
+plain exec taken in the same run) and how it stands to the targets. Rounds of both
+alternate, so that a busy neighbour hits both. --docs also writes the figures into docs/.
+OPTIONs go to the server.
 """
 
 import argparse
@@ -32,6 +33,10 @@ ROUNDS = 5
 CALLS_PER_ROUND = 60
 STARTS = 40
 SANDBOXES = 50
+# What a client does between its handshake and its first call: tools/list, and a model's answer.
+PAUSE_S = 0.05
+# For the memory of one: as many as make the machine's other doings small beside them.
+SERVERS = 6
 HANG_GUARD_S = 20
 OUTPUT_BYTES = 2 * 1024 * 1024
 MODERN = "2026-07-28"
@@ -103,15 +108,18 @@ class Bench:
         client.finish()
 
     def first_call(self):
-        cold, over_warm = [], []
-        for _ in range(STARTS):
-            client = self.server()
-            cold.append(timed(lambda: client.call(args=[TRUE])))
-            warm = min(timed(lambda: client.call(args=[TRUE])) for _ in range(5))
-            over_warm.append(cold[-1] - warm)
-            client.finish()
-        self.add("first call, cold", cold)
-        self.add("first call, cold, over a warm one", over_warm)
+        for when, pause_s in (("at once", 0), ("50 ms later", PAUSE_S)):
+            cold, over_warm = [], []
+            for _ in range(STARTS):
+                client = self.server()
+                time.sleep(pause_s)
+                cold.append(timed(lambda: client.call(args=[TRUE])))
+                warm = statistics.median(timed(lambda: client.call(args=[TRUE]))
+                                         for _ in range(5))
+                over_warm.append(cold[-1] - warm)
+                client.finish()
+            self.add("first call, %s" % when, cold)
+            self.add("first call, %s, over a warm one" % when, over_warm)
 
     def big_output(self):
         client = self.server()
@@ -158,8 +166,24 @@ class Bench:
         started = [timed(lambda: modern_call(client, args=[TRUE])) for _ in range(SANDBOXES)]
         self.add("%d sandboxes made in a row, each with a call" % SANDBOXES, started)
         each = (tree_pss_mb(client.server.pid) - before) / SANDBOXES
-        self.add("memory of one sandbox, all in (PSS)", [each], unit="MB")
+        self.add("memory of one sandbox's processes (PSS)", [each], unit="MB")
         client.finish()
+
+    def memory_all_in(self):
+        """What the machine has in use, the kernel's own included."""
+        clients = [self.server() for _ in range(SERVERS)]
+        for client in clients:
+            modern_call(client, args=[TRUE])
+        before = used_mb()
+        each = []
+        for client in clients:
+            for _ in range(SANDBOXES):
+                modern_call(client, args=[TRUE])
+            each.append((used_mb() - before) / SANDBOXES / (len(each) + 1))
+        self.add("memory of one of %d sandboxes, all in" % (SERVERS * SANDBOXES), each[-1:],
+                 unit="MB")
+        for client in clients:
+            client.finish()
 
     def peers(self):
         if not shutil.which("bwrap"):
@@ -209,6 +233,14 @@ def tree_pss_mb(server):
     return total / 1024
 
 
+def used_mb():
+    """Without what the kernel gives back at once: pages of files, slabs it can shrink."""
+    fields = dict(line.split(":") for line in traces.read("/proc/meminfo").splitlines())
+    kb = {name: int(value.split()[0]) for name, value in fields.items()}
+    return (kb["MemTotal"] - kb["MemFree"] - kb["Buffers"] - kb["Cached"] + kb["Shmem"]
+            - kb["SReclaimable"]) / 1024
+
+
 def ratio(row):
     if not row.baseline:
         return None
@@ -216,21 +248,89 @@ def ratio(row):
 
 
 def print_row(row):
-    times = "%.1f x" % ratio(row) if row.baseline else ""
-    print("%-46s %9.3f %9.3f %9.3f %-3s %8s" % (
-        row.name, statistics.median(row.samples), percentile(row.samples, 0.1),
-        percentile(row.samples, 0.9), row.unit, times), flush=True)
+    print("%-46s %9s %9s %9s %9s %-3s %8s" % tuple(cells(row)), flush=True)
+
+
+def cells(row):
+    figures = [statistics.median(row.samples), percentile(row.samples, 0.1),
+               percentile(row.samples, 0.9), min(row.samples)]
+    return [row.name] + ["%.3f" % figure for figure in figures] + [
+        row.unit, "%.1f x" % ratio(row) if row.baseline else ""]
+
+
+# Name of the row, and what it should be at most; a function of the plain exec of the same program.
+TARGETS = (
+    ("process start to initialize answered", lambda plain: 5),
+    ("warm exec of true (dynamic)", lambda plain: 1.3 * plain + 0.3),
+    ("warm exec of busybox true (static)", lambda plain: 1.3 * plain + 0.3),
+    ("first call, at once, over a warm one", lambda plain: 4),
+    ("first call, 50 ms later, over a warm one", lambda plain: 4),
+    ("cancel until the tree is dead", lambda plain: 50),
+    ("2 MiB of text", lambda plain: 100),
+    ("memory of the server, idle (RSS)", lambda plain: 6),
+    ("memory of one of %d sandboxes, all in" % (SERVERS * SANDBOXES), lambda plain: 0.8),
+)
+
+
+def verdicts(rows):
+    """(name, unit, then target, figure and verdict by the median, and the same by the p10)."""
+    by_name = {row.name: row for row in rows}
+    for name, limit in TARGETS:
+        row = by_name.get(name)
+        if not row:
+            continue
+        line = [name, row.unit]
+        for share in (0.5, 0.1):
+            target = limit(percentile(row.baseline, share) if row.baseline else None)
+            figure = percentile(row.samples, share)
+            line += ["%.2f" % target, "%.2f" % figure, "met" if figure <= target else "missed"]
+        yield line
+
+
+def machine():
+    scheduling = {os.SCHED_OTHER: "", os.SCHED_FIFO: ", scheduled by FIFO (chrt)"}
+    return "%d cores of %s, Linux %s, load %.1f%s" % (
+        os.cpu_count(), cpu_name(), platform.release(), os.getloadavg()[0],
+        scheduling.get(os.sched_getscheduler(0), ", scheduled otherwise"))
+
+
+def cpu_name():
+    for line in traces.read("/proc/cpuinfo").splitlines():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return platform.machine()
+
+
+def markdown(rows):
+    """The part of docs/benchmarks.md that is figures."""
+    out = ["Measured on %s." % machine(), "",
+           "| work | median | p10 | p90 | least | unit | to plain |",
+           "| --- | --- | --- | --- | --- | --- | --- |"]
+    out += ["| " + " | ".join(cells(row)) + " |" for row in rows]
+    out += ["", "| target | unit | at most | median | | at most | p10 | |",
+            "| --- | --- | --- | --- | --- | --- | --- | --- |"]
+    out += ["| " + " | ".join(line) + " |" for line in verdicts(rows)]
+    return "\n".join(out)
+
+
+def write_page(rows, path):
+    begin, end = "<!-- figures: make bench -->\n", "\n<!-- end of figures -->"
+    text = path.read_text()
+    before, rest = text.split(begin)
+    path.write_text(before + begin + markdown(rows) + end + rest.split(end)[1])
 
 
 def write_csv(rows, path):
     with open(path, "w", newline="") as file:
         out = csv.writer(file)
-        out.writerow(["row", "unit", "samples", "median", "p10", "p90", "ratio_to_plain_exec"])
+        out.writerow(["row", "unit", "samples", "median", "p10", "p90", "least",
+                      "ratio_to_plain_exec"])
         for row in rows:
             out.writerow([row.name, row.unit, len(row.samples),
                           "%.4f" % statistics.median(row.samples),
                           "%.4f" % percentile(row.samples, 0.1),
                           "%.4f" % percentile(row.samples, 0.9),
+                          "%.4f" % min(row.samples),
                           "%.3f" % ratio(row) if row.baseline else ""])
 
 
@@ -238,22 +338,30 @@ def main():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("program")
     parser.add_argument("spawn")
-    parser.add_argument("--csv", default=str(TOP / "build" / "bench.csv"))
-    parser.add_argument("--svg", default=str(TOP / "build" / "bench.svg"))
+    parser.add_argument("--csv")
+    parser.add_argument("--svg")
+    parser.add_argument("--docs", action="store_true")
     arguments, options = parser.parse_known_args()
+    place = TOP / "docs" / "benchmarks" if arguments.docs else TOP / "build" / "bench"
+    csv_path = arguments.csv or "%s.csv" % place
+    svg_path = arguments.svg or "%s.svg" % place
 
     bench = Bench([os.path.abspath(arguments.program)] + options, os.path.abspath(arguments.spawn))
-    print("%s, %d cores" % (platform.release(), os.cpu_count()))
-    print("%-46s %9s %9s %9s     %8s" % ("", "median", "p10", "p90", "to plain"))
+    print(machine())
+    print("%-46s %9s %9s %9s %9s     %8s" % ("", "median", "p10", "p90", "least", "to plain"))
     for measure in (bench.start_to_initialize, bench.warm_calls, bench.first_call,
                     bench.big_output, bench.ping_while_running, bench.cancel, bench.memory,
-                    bench.peers):
+                    bench.memory_all_in, bench.peers):
         measure()
-    write_csv(bench.rows, arguments.csv)
-    plot.write(arguments.svg, [
+    for line in verdicts(bench.rows):
+        print("%-46s %-3s median: at most %s, is %s, %s; p10: at most %s, is %s, %s" % tuple(line))
+    write_csv(bench.rows, csv_path)
+    plot.write(svg_path, [
         (row.name, percentile(row.samples, 0.1), statistics.median(row.samples),
          percentile(row.samples, 0.9)) for row in bench.rows if row.unit == "ms"])
-    print("written: %s and %s" % (os.path.relpath(arguments.csv), os.path.relpath(arguments.svg)))
+    if arguments.docs:
+        write_page(bench.rows, TOP / "docs" / "benchmarks.md")
+    print("written: %s and %s" % (os.path.relpath(csv_path), os.path.relpath(svg_path)))
 
 
 main()

@@ -140,10 +140,7 @@ static int build(struct server *server, const struct config *config, struct back
 		.context = server,
 	};
 	server->transport = stdio_transport_start(transport_config, err);
-	if (!server->transport)
-		return -1;
-	registry_prepare(server->registry);
-	return 0;
+	return server->transport ? 0 : -1;
 }
 
 static void take_apart(struct server *server)

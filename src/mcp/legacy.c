@@ -32,6 +32,8 @@ static void initialize(struct request *request, const struct incoming_item *item
 	result_close(&message, &request->frame);
 	request_answer(request, &message);
 	buf_finish(&message);
+	/* Only now: at start it would compete with this answer. */
+	registry_prepare(channel->server->config.registry);
 }
 
 static void ping(struct request *request, const struct incoming_item *item)

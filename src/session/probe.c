@@ -35,8 +35,12 @@ static void finish_preparation(struct worker *worker)
 
 void registry_prepare(struct registry *registry)
 {
-	struct preparation *preparation = alloc_zeroed(sizeof(*preparation));
+	struct preparation *preparation;
 
+	if (registry->was_prepared || registry->is_shutting_down)
+		return;
+	registry->was_prepared = true;
+	preparation = alloc_zeroed(sizeof(*preparation));
 	preparation->worker.run = prepare;
 	preparation->worker.done = finish_preparation;
 	preparation->registry = registry;

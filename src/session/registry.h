@@ -52,7 +52,7 @@ void session_close(struct session *session);
 /* Calls whose on_done has not come, or has not returned. */
 unsigned session_calls(const struct session *session);
 
-/* Begins on a thread what the first call will need. Once, before the loop runs. */
+/* Begins on a thread what the first call will need; a call is to be expected soon. */
 void registry_prepare(struct registry *registry);
 
 /* What the tool description is made of. Probed once, on a thread; `on_facts` comes on the loop

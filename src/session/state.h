@@ -62,6 +62,7 @@ struct registry {
 	struct burial *burials;	    /* those that wait for a thread */
 	struct loop_timer *burial_timer;
 
+	bool was_prepared;
 	struct preparation *preparation; /* running; else NULL */
 	struct probe *probe;		 /* the same */
 	struct exec_facts *facts;

@@ -143,6 +143,11 @@ void stub_finish(struct call *call, const struct stub_outcome *outcome)
 	buf_finish(&capture.err);
 }
 
+void registry_prepare(struct registry *registry)
+{
+	(void)registry;
+}
+
 void registry_get_facts(struct registry *registry,
 			void (*on_facts)(void *context, const struct exec_facts *facts,
 					 const struct error *err),

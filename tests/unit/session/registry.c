@@ -331,6 +331,34 @@ static void set_gone(void *context)
 	bench->is_gone = true;
 }
 
+static bool is_preparing(struct bench *bench, unsigned count)
+{
+	return stub_counts(bench->stub).preparations == count;
+}
+
+static void it_is_prepared_once_and_not_left_before_that_is_over(void **state)
+{
+	struct bench *bench = bench_create(&bench_config);
+	struct bench_call *call;
+
+	(void)state;
+	stub_set(bench->stub, &bench->stub->holds_preparing, true);
+	registry_prepare(bench->registry);
+	bench_wait(bench, is_preparing, 1);
+	registry_prepare(bench->registry);
+	/* Nothing here waits for it: what needs it does. */
+	call = bench_call(bench, "say x");
+	bench_wait(bench, bench_has_ended, 1);
+	assert_string_equal(call->text, "exit 0: x");
+	assert_int_equal(stub_counts(bench->stub).preparations, 1);
+	registry_shut_down(bench->registry, 0, set_gone, bench);
+	bench_wait(bench, bench_has_live, 0);
+	assert_false(bench->is_gone);
+	stub_set(bench->stub, &bench->stub->holds_preparing, false);
+	bench_wait(bench, end_is_begun, 0);
+	bench_destroy(bench);
+}
+
 static void shutting_down_ends_calls_in_every_phase(void **state)
 {
 	struct registry_config config = bench_config;
@@ -519,6 +547,7 @@ int main(void)
 		cmocka_unit_test(nobody_waits_for_ever_for_facts),
 		cmocka_unit_test(
 			a_closed_session_takes_its_calls_and_sandboxes_with_it_and_no_others),
+		cmocka_unit_test(it_is_prepared_once_and_not_left_before_that_is_over),
 		cmocka_unit_test(shutting_down_ends_calls_in_every_phase),
 		cmocka_unit_test(with_grace_calls_that_have_come_may_finish),
 		cmocka_unit_test(grace_ends),

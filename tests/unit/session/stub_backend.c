@@ -50,6 +50,17 @@ static void wait_a_little(struct stub_backend *stub)
 	(void)pthread_cond_timedwait(&stub->changed, &stub->mutex, &until);
 }
 
+static void stub_prepare_early(struct backend *backend)
+{
+	struct stub_backend *stub = stub_of(backend);
+
+	pthread_mutex_lock(&stub->mutex);
+	stub->counts.preparations++;
+	while (stub->holds_preparing)
+		wait_a_little(stub);
+	pthread_mutex_unlock(&stub->mutex);
+}
+
 static int stub_check(struct backend *backend, struct error *err)
 {
 	struct stub_backend *stub = stub_of(backend);
@@ -203,6 +214,7 @@ static void stub_death_cause(struct sandbox *base, char cause[BACKEND_CAUSE_BYTE
 
 static const struct backend_type stub_type = {
 	.name = "stub",
+	.prepare_early = stub_prepare_early,
 	.check = stub_check,
 	.describe = stub_describe,
 	.create = stub_create,

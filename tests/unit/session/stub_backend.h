@@ -17,7 +17,7 @@
 #include <pthread.h>
 
 struct stub_counts {
-	unsigned checks, describes;
+	unsigned preparations, checks, describes;
 	unsigned creating, most_creating, created, not_created;
 	unsigned live;
 	unsigned running, most_running; /* in all */
@@ -33,6 +33,7 @@ struct stub_backend {
 	struct stub_counts counts;
 	char notes[4096];
 	bool holds;
+	bool holds_preparing;  /* until false */
 	bool holds_creation;   /* until false or cancelled ... */
 	bool ignores_cancel;   /* ... or until false whatever is raised */
 	bool holds_describing; /* until false */
