@@ -27,6 +27,12 @@ struct report {
 	int32_t event;
 };
 
+/*
+ * The descriptors are the guest's own, inherited. The spare needs its socket, to take an EXEC off
+ * it, and closes it when it did. signal_fd shows each reader its own signals, so sharing one tells
+ * nobody anything. None of them can be had by a command: they close on exec, and no supervisor is
+ * dumpable.
+ */
 struct supervisor_config {
 	const struct guest_config *guest;
 	int signal_fd; /* SIGCHLD and SIGTERM, both blocked */
