@@ -13,6 +13,7 @@
 #define STAT_BYTES 512
 /* Fields of the line behind the program's name, counted from the state. */
 #define FIELD_PARENT 1
+#define FIELD_THREADS 17
 #define FIELD_START 19
 
 void tree_clear(struct tree *tree)
@@ -104,7 +105,7 @@ void tree_spread(struct tree *tree)
 
 bool tree_is_alive(const struct tree_process *process)
 {
-	return process->state != 'Z' && process->state != 'X';
+	return (process->state != 'Z' && process->state != 'X') || process->has_threads;
 }
 
 /* Reads a number at *at, moves on behind it. */
@@ -140,8 +141,8 @@ int tree_parse_stat(struct tree_process *process, const char *line, size_t bytes
 {
 	const char *end = line + bytes;
 	const char *at = line;
-	const char *parent, *start;
-	uint64_t pid, parent_pid, start_ticks;
+	const char *parent, *threads, *start;
+	uint64_t pid, parent_pid, thread_count, start_ticks;
 
 	if (parse_number(&at, end, &pid) < 0)
 		return -1;
@@ -152,14 +153,19 @@ int tree_parse_stat(struct tree_process *process, const char *line, size_t bytes
 		return -1;
 	at += 2;
 	parent = skip_fields(at, end, FIELD_PARENT);
+	threads = skip_fields(at, end, FIELD_THREADS);
 	start = skip_fields(at, end, FIELD_START);
-	if (!parent || !start || parse_number(&parent, end, &parent_pid) < 0 ||
+	/* The last of them is there only if all are. */
+	if (!start || parse_number(&parent, end, &parent_pid) < 0 ||
+	    parse_number(&threads, end, &thread_count) < 0 ||
 	    parse_number(&start, end, &start_ticks) < 0 || pid > INT32_MAX ||
 	    parent_pid > INT32_MAX)
 		return -1;
-	*process = (struct tree_process){
-		.pid = (pid_t)pid, .parent = (pid_t)parent_pid, .state = *at, .start = start_ticks
-	};
+	*process = (struct tree_process){ .pid = (pid_t)pid,
+					  .parent = (pid_t)parent_pid,
+					  .state = *at,
+					  .has_threads = thread_count > 1,
+					  .start = start_ticks };
 	return 0;
 }
 

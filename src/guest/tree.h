@@ -23,8 +23,9 @@ struct tree_process {
 	pid_t parent;
 	char state; /* as in /proc: R S D T t Z X */
 	uint8_t mark;
-	uint8_t below;	/* what children without a mark of their own get */
-	uint64_t start; /* clock ticks since boot: tells a reused pid */
+	bool has_threads; /* more than one */
+	uint8_t below;	  /* what children without a mark of their own get */
+	uint64_t start;	  /* clock ticks since boot: tells a reused pid */
 };
 
 struct tree {
@@ -53,5 +54,5 @@ struct tree_process *tree_find(struct tree *tree, pid_t pid);
 void tree_set(struct tree *tree, pid_t pid, enum tree_mark mark, enum tree_mark below);
 /* Every process without a mark gets what its nearest marked ancestor says, else TREE_KEEP. */
 void tree_spread(struct tree *tree);
-/* Not yet a zombie. */
+/* Not yet a zombie; or only its first thread is, and others go on. */
 bool tree_is_alive(const struct tree_process *process);

@@ -198,6 +198,23 @@ static void a_storm_of_changing_pids_is_killed(struct suite *suite)
 		check_chains(suite, 64, &is_dead);
 }
 
+/* To /proc it then looks dead. */
+static void a_program_whose_first_thread_has_ended_is_killed(struct suite *suite)
+{
+	CLEANUP(run_finish) struct run run = RUN_INIT;
+
+	run.request.command =
+		"python3 -c '\n"
+		"import ctypes, os, threading, time\n"
+		"threading.Thread(target=time.sleep, args=(600,)).start()\n"
+		"ctypes.CDLL(None).syscall(60 if os.uname().machine == \"x86_64\" else 93, 0)\n"
+		"' & sleep 600";
+	run.request.timeout_ms = 3000;
+	run_in(suite->sandbox, &run);
+	CHECK(suite, run.status == 0 && run.result.end == EXEC_END_TIMEOUT);
+	CHECK(suite, !run.result.was_reset);
+}
+
 static void a_command_that_kills_its_supervisor_gains_nothing(struct suite *suite)
 {
 	CLEANUP(run_finish) struct run run = RUN_INIT;
@@ -274,6 +291,8 @@ const struct suite_case kill_cases[] = {
 	  a_process_that_keeps_changing_its_pid_is_killed },
 	{ "a storm of sixty-four such processes is killed",
 	  KILL | NEEDS(NEED_PYTHON3) | NEEDS(NEED_FREEZE), a_storm_of_changing_pids_is_killed },
+	{ "a program whose first thread has ended is killed", KILL | NEEDS(NEED_PYTHON3),
+	  a_program_whose_first_thread_has_ended_is_killed },
 	{ "a command that kills its supervisor gains nothing", KILL,
 	  a_command_that_kills_its_supervisor_gains_nothing },
 	{ "a command that stops its supervisor is still killed", KILL,

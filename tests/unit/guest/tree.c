@@ -161,6 +161,17 @@ static void a_name_cannot_forge_a_stat_line(void **state)
 	assert_int_equal(process.start, 12345);
 }
 
+static void a_process_lives_as_long_as_one_of_its_threads(void **state)
+{
+	struct tree_process process;
+
+	(void)state;
+	assert_int_equal(parse(&process, "7 (a) Z 1 0 0 0 -1 0 0 0 0 0 0 0 0 0 20 0 2 0 5 0 0"), 0);
+	assert_true(tree_is_alive(&process));
+	assert_int_equal(parse(&process, "7 (a) Z 1 0 0 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 5 0 0"), 0);
+	assert_false(tree_is_alive(&process));
+}
+
 static void what_is_no_stat_line_is_refused(void **state)
 {
 	static const char *const lines[] = {
@@ -173,6 +184,7 @@ static void what_is_no_stat_line_is_refused(void **state)
 		"1 (a) S x 0",
 		"1 (a) S 1 0 0 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0",
 		"1 (a) S 1 0 0 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 x",
+		"1 (a) S 1 0 0 0 -1 0 0 0 0 0 0 0 0 0 20 0 x 0 5",
 		"1 (a) S 99999999999 0 0 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 5",
 		"99999999999999999999999 (a) S 1 0 0 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 5",
 	};
@@ -212,6 +224,7 @@ int main(void)
 		cmocka_unit_test(the_longest_chain_is_marked_in_one_walk),
 		cmocka_unit_test(more_processes_than_fit_are_an_error),
 		cmocka_unit_test(a_name_cannot_forge_a_stat_line),
+		cmocka_unit_test(a_process_lives_as_long_as_one_of_its_threads),
 		cmocka_unit_test(what_is_no_stat_line_is_refused),
 		cmocka_unit_test(the_real_proc_is_read),
 	};
