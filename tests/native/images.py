@@ -14,7 +14,10 @@ import subprocess
 import sys
 import tempfile
 
-PROGRAM, FULL = (pathlib.Path(word).resolve() for word in sys.argv[1:3])
+# Both as one folder that an ordinary user may enter, wherever they were built.
+PROGRAMS = tempfile.TemporaryDirectory(prefix="kilntainers-programs-")
+os.chmod(PROGRAMS.name, 0o755)
+PROGRAM, FULL = (pathlib.Path(shutil.copy(word, PROGRAMS.name)) for word in sys.argv[1:3])
 # Nothing here takes a second; this only ends what hangs.
 HANG_S = 120
 IS_ROOT = os.geteuid() == 0
