@@ -314,10 +314,10 @@ def markdown(rows):
 
 
 def write_page(rows, path):
-    begin, end = "<!-- figures: make bench -->\n", "\n<!-- end of figures -->"
+    begin, end = "<!-- figures: make bench -->\n", "<!-- end of figures -->\n"
     text = path.read_text()
     before, rest = text.split(begin)
-    path.write_text(before + begin + markdown(rows) + end + rest.split(end)[1])
+    path.write_text(before + begin + markdown(rows) + "\n" + end + rest.split(end)[1])
 
 
 def write_csv(rows, path):
