@@ -21,8 +21,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* A kill that left something (a process that was being born elsewhere) is asked for again. */
-#define KILL_AGAIN_MS 20
+/* A kill that left something is asked for again, a few times within the server's patience. Sooner,
+ * it would hold up hundreds of processes that are busy dying of the last one. */
+#define KILL_AGAIN_MS 50
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
 struct supervisor {
