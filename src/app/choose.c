@@ -6,6 +6,7 @@
 #include "base/attr.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 /* "host" or a path: only native reads these. */
 static bool is_local_image(const char *image)
@@ -74,6 +75,62 @@ static int check_limits(const struct backend_type *type, const struct options *o
 	return 0;
 }
 
+static bool goes_up(const char *path)
+{
+	while ((path = strstr(path, "/.."))) {
+		path += strlen("/..");
+		if (*path == '/' || *path == '\0')
+			return true;
+	}
+	return false;
+}
+
+static bool is_below_usr(const char *path)
+{
+	static const char usr[] = "/usr/";
+	size_t length = strlen(usr);
+
+	return strncmp(path, usr, length) == 0 && path[length + strspn(path + length, "/")] != '\0';
+}
+
+static int check_host_path(enum option_id id, enum error_kind kind, const char *path,
+			   struct error *err)
+{
+	const char *name = option_table[id].name;
+	struct stat status;
+
+	if (!is_below_usr(path) || goes_up(path))
+		return error_set(err, kind,
+				 "--%s takes an absolute path below /usr, without \"..\", got: %s",
+				 name, path);
+	/* It may be meant for another machine. */
+	if (lstat(path, &status) < 0)
+		log_event(LOG_WARNING, "host_path_missing", LOG_STRING("option", name),
+			  LOG_STRING("path", path));
+	return 0;
+}
+
+/* What sandboxes see of this machine's /usr. */
+static int check_host_paths(const struct options *options, enum option_id id, struct error *err)
+{
+	const struct option_value *value = &options->values[id];
+	const char *image = option_text(options, OPTION_IMAGE);
+
+	if (image && strcmp(image, "host") != 0) {
+		if (value->source != OPTION_FROM_FLAG)
+			return 0;
+		return error_set(err, ERROR_USAGE,
+				 "--%s is only valid with --image host: with --image %s, sandboxes "
+				 "see nothing of this machine's /usr.",
+				 option_table[id].name, image);
+	}
+	for (size_t i = 0; i < value->count; i++) {
+		if (check_host_path(id, option_error_kind(options, id), value->texts[i], err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int check_native(const struct options *options, struct error *err)
 {
 	const char *image = option_text(options, OPTION_IMAGE);
@@ -88,7 +145,9 @@ static int check_native(const struct options *options, struct error *err)
 			"The native backend takes for --image host, or a path that begins "
 			"with / or . (a directory or a tar of a root file system), got: %s",
 			image);
-	return 0;
+	if (check_host_paths(options, OPTION_HOST_EXCLUDE, err) < 0)
+		return -1;
+	return check_host_paths(options, OPTION_HOST_INCLUDE, err);
 }
 
 /* Flags for a backend that was not chosen are no error: they may stand in a shared start script.

@@ -95,6 +95,10 @@ int config_load(struct config *config, const struct options *options, enum optio
 	config->backend.image = option_text(options, OPTION_IMAGE);
 	config->backend.shell = option_text(options, OPTION_SHELL);
 	config->backend.has_network = option_number(options, OPTION_NETWORK) != 0;
+	config->backend.host_excluded =
+		(const char *const *)options->values[OPTION_HOST_EXCLUDE].texts;
+	config->backend.host_included =
+		(const char *const *)options->values[OPTION_HOST_INCLUDE].texts;
 	config->backend.disk_bytes = (uint64_t)option_number(options, OPTION_DISK);
 	/* What follows is the server's alone. */
 	if (command == OPTION_COMMAND_EXEC)

@@ -25,6 +25,7 @@ const char *const option_group_titles[OPTION_GROUP_COUNT] = {
 	[OPTION_GROUP_CORE] = "core options",
 	[OPTION_GROUP_DESCRIPTION] = "tool description",
 	[OPTION_GROUP_SANDBOX] = "image and limits",
+	[OPTION_GROUP_NATIVE] = "native backend options",
 	[OPTION_GROUP_DOCKER] = "docker backend options",
 	[OPTION_GROUP_MODAL] = "modal backend options",
 	[OPTION_GROUP_E2B] = "e2b backend options",
@@ -303,6 +304,25 @@ const struct option_spec option_table[OPTION_COUNT] = {
 		.min = LIMIT_MIN_DISK_BYTES,
 		.max = LIMIT_MAX_DISK_BYTES,
 		.at_least = "1m",
+	},
+
+	[OPTION_HOST_EXCLUDE] = {
+		.name = "host-exclude",
+		.kind = OPTION_KIND_TEXT,
+		.group = OPTION_GROUP_NATIVE,
+		.flags = OPTION_REPEATABLE | OPTION_FILE,
+		.argument = "PATH",
+		.help = "A file or directory below /usr of this machine that looks empty in "
+			"sandboxes. Only with --image host.",
+	},
+	[OPTION_HOST_INCLUDE] = {
+		.name = "host-include",
+		.kind = OPTION_KIND_TEXT,
+		.group = OPTION_GROUP_NATIVE,
+		.flags = OPTION_REPEATABLE | OPTION_FILE,
+		.argument = "PATH",
+		.help = "A directory below /usr of this machine that sandboxes see although it "
+			"is left out by default, such as /usr/src. Only with --image host.",
 	},
 
 	[OPTION_ENGINE] = {

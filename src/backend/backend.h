@@ -34,9 +34,12 @@ struct backend_config {
 	const char *image;
 	const char *shell;
 	bool has_network;
-	uint64_t disk_bytes;	   /* writable files of one sandbox */
-	unsigned long nofile_soft; /* soft RLIMIT_NOFILE before we raised it, for children */
-	unsigned long nofile_hard; /* in force now */
+	/* Of this machine's /usr: NULL-terminated absolute paths below it, without "..". */
+	const char *const *host_excluded;
+	const char *const *host_included; /* although left out by default */
+	uint64_t disk_bytes;		  /* writable files of one sandbox */
+	unsigned long nofile_soft;	  /* soft RLIMIT_NOFILE before we raised it, for children */
+	unsigned long nofile_hard;	  /* in force now */
 };
 
 /* Told to whoever waits for a sandbox: "Pulling alpine: 3 of 8 MB". May be

@@ -134,6 +134,11 @@ USAGE_ERRORS = (
      "In stdio mode, there is one client, and it has no name."),
     (["--backend=nonsense"],
      "--backend must be one of auto, native, docker, go_busybox, wasm, e2b, modal, got: nonsense"),
+    (["--host-include=/etc/ssl/private"],
+     "--host-include takes an absolute path below /usr, without \"..\", got: /etc/ssl/private"),
+    (["--image=./root", "--host-exclude=/usr/src"],
+     "--host-exclude is only valid with --image host: with --image ./root, sandboxes see nothing "
+     "of this machine's /usr."),
     (["--nonsense=hunter2"], "There is no option --nonsense."),
     (["word"], "Unexpected argument: word"),
     (["completion"], "completion needs a shell: kilntainers completion {bash,zsh,fish}"),
@@ -258,6 +263,13 @@ def doctor_names_every_backend_and_exits_by_the_chosen_one():
     done = run("doctor", "--backend=fake")
     equal((done.returncode, done.stderr), (0, b""))
     contains(done.stdout, b"With these options: fake (chosen by --backend), which works.")
+
+
+@test
+def a_host_path_that_is_not_there_is_warned_of():
+    done = run("doctor", "--host-exclude=/usr/not/there", "--host-exclude=/usr/bin")
+    equal(done.stderr.count(b"host_path_missing"), 1)
+    contains(done.stderr, b'option="host-exclude" path="/usr/not/there"')
 
 
 @test

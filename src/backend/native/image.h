@@ -7,7 +7,8 @@
  *
  *   image.c            which kind it is; what every kind gets
  *   image_host.c       "host": this machine's programs, none of its data
- *   image_trees.c      /usr and its like, and what is hidden in them
+ *   image_trees.c      /usr and its like
+ *   image_hidden.c     what looks empty in them
  *   image_etc.c        what of the host's /etc belongs to its programs
  *   image_mounts.c     what is mounted where
  *   image_directory.c  an unpacked root file system
@@ -35,6 +36,8 @@ struct image_request {
 	 * that made a mount namespace). Otherwise a host directory with something mounted
 	 * below it cannot become part of a sandbox, and the plan goes around it. */
 	bool owns_mounts;
+	const char *const *excluded; /* of the host image, as image_hidden_collect has them */
+	const char *const *included;
 	struct image_reading *reading;		 /* of image_begin, taken; NULL: none */
 	const struct cancel *cancel;		 /* NULL: never */
 	const struct backend_progress *progress; /* NULL: nobody asks */

@@ -27,10 +27,13 @@ int image_add_copy_or_link(struct buf *plan, const char *path, int parent_fd, co
 /* Who the sandbox is: hosts, hostname, resolv.conf, mtab. /etc was made before. */
 int image_add_identity(struct buf *plan, struct error *err);
 
+struct image_hidden;
+
 struct image_reading *image_host_begin(void);
 int image_host(const struct image_request *request, struct image *image, struct error *err);
 /* The host's /usr, /bin, /lib ... as overlays, with what is to be hidden in them. */
-int image_trees(const struct image_request *request, struct image *image, struct error *err);
+int image_trees(const struct image_request *request, const struct image_hidden *hidden,
+		struct image *image, struct error *err);
 /* The host's /etc, without accounts. /etc was made before. `mounts`: what is mounted below "/".
  * Says in *is_cut if a limit was met. */
 int image_etc(struct buf *plan, const struct image_mounts *mounts, bool *is_cut, struct error *err);

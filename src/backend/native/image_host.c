@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "backend/native/image_build.h"
+#include "backend/native/image_hidden.h"
 #include "backend/native/image_probe.h"
 
 #include "base/alloc.h"
@@ -167,14 +168,15 @@ int image_host(const struct image_request *request, struct image *image, struct 
 	static const char *const visible[] = { "/usr",	 "/bin",    "/lib",  "/lib32",
 					       "/lib64", "/libx32", "/sbin", NULL };
 	CLEANUP(cleanup_fd) int root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	struct image_probe probe = { .root_fd = root_fd, .visible = visible };
+	CLEANUP(image_hidden_finish) struct image_hidden hidden = { .count = 0 };
+	struct image_probe probe = { .root_fd = root_fd, .visible = visible, .hidden = &hidden };
 	struct image_reading *reading = request->reading ? request->reading : image_host_begin();
-	int result = 0;
+	int result = image_hidden_collect(&hidden, request->excluded, request->included, err);
 
-	if (root_fd < 0)
+	if (result == 0 && root_fd < 0)
 		result = error_set_errno(err, "opening /");
 	if (result == 0)
-		result = image_trees(request, image, err);
+		result = image_trees(request, &hidden, image, err);
 	if (result == 0)
 		result = add_made(&image->plan, err);
 	image_probe_system(&probe, image->system, sizeof(image->system));

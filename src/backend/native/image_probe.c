@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "backend/native/image_probe.h"
 
+#include "backend/native/image_hidden.h"
 #include "base/attr.h"
 #include "base/cleanup.h"
 #include "base/fd.h"
@@ -20,6 +21,11 @@ static const char *const program_directories[] = { "/usr/local/sbin", "/usr/loca
 static const char *const known_programs[] = { "python3", "node", "git",	 "gcc", "go",  "java",
 					      "perl",	 "ruby", "curl", "jq",	"make" };
 
+static bool is_hidden(const struct image_probe *probe, const char *path)
+{
+	return probe->hidden && image_hidden_covers(probe->hidden, path + 1);
+}
+
 static bool is_visible(const struct image_probe *probe, int fd)
 {
 	char link[64];
@@ -37,7 +43,7 @@ static bool is_visible(const struct image_probe *probe, int fd)
 		size_t prefix = strlen(*directory);
 
 		if (strncmp(path, *directory, prefix) == 0 && path[prefix] == '/')
-			return true;
+			return !is_hidden(probe, path);
 	}
 	return false;
 }
@@ -49,7 +55,8 @@ static bool is_program(const struct image_probe *probe, const char *path)
 	struct stat status;
 
 	return fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode) &&
-	       (status.st_mode & executable) != 0 && is_visible(probe, fd);
+	       (status.st_mode & executable) != 0 && is_visible(probe, fd) &&
+	       !is_hidden(probe, path);
 }
 
 bool image_probe_program(const struct image_probe *probe, const char *name, char *path,

@@ -9,11 +9,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct image_hidden;
+
 struct image_probe {
 	int root_fd; /* borrowed */
 	/* NULL: all of the root is the image. Else only what is in one of these directories
 	 * (absolute, NULL-terminated), and what everyone may execute. */
 	const char *const *visible;
+	const struct image_hidden *hidden; /* in these directories; NULL: nothing */
 };
 
 /* Finds a program: an absolute path, or a name in the sandbox's PATH. False if it is not

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "backend/native/image_build.h"
+#include "backend/native/image_hidden.h"
 #include "backend/native/image_mounts.h"
 #include "backend/native/image_walk.h"
 
@@ -26,25 +27,9 @@
 /* Besides /usr. A link on merged systems, a directory on others, or not there. */
 static const char *const program_trees[] = { "bin", "lib", "lib32", "lib64", "libx32", "sbin" };
 
-/* What may be in a tree and is no program: sources, keys, site data, another system's files. */
-static const char *const hidden_paths[] = {
-	"lib/modules",
-	"usr/etc",
-	"usr/lib/debug",
-	"usr/lib/modules",
-	"usr/lib/wsl",
-	"usr/local/etc",
-	"usr/local/share/ca-certificates",
-	"usr/local/src",
-	"usr/local/var",
-	"usr/share/phpmyadmin",
-	"usr/share/polkit-1",
-	"usr/share/webapps",
-	"usr/src",
-};
-
 /* Where somebody may have cloned something, and in how many levels of directories below it a
- * .git is looked for. All of /usr would be some ten thousand directories. */
+ * .git is looked for. All of /usr would be some ten thousand directories: seconds, if the machine
+ * has not looked at them yet. */
 static const struct clone_place {
 	const char *path;
 	size_t levels;
@@ -57,6 +42,7 @@ struct trees {
 	const struct image_request *request;
 	struct image *image;
 	struct buf *plan;
+	const struct image_hidden *hidden;
 	struct image_mounts mounts; /* below "/" */
 	/* Directories that are still to be split. */
 	char *todo[PLAN_MAX_OVERLAYS];
@@ -74,21 +60,9 @@ static const char *host_path(const char *path, char text[HOST_PATH_BYTES])
 	return text;
 }
 
-static bool is_same_or_below(const char *path, const char *directory)
+static bool is_hidden(const struct trees *trees, const char *path)
 {
-	size_t length = strlen(directory);
-
-	return strncmp(path, directory, length) == 0 &&
-	       (path[length] == '/' || path[length] == '\0');
-}
-
-static bool is_hidden(const char *path)
-{
-	for (size_t i = 0; i < ARRAY_LENGTH(hidden_paths); i++) {
-		if (is_same_or_below(path, hidden_paths[i]))
-			return true;
-	}
-	return false;
+	return image_hidden_covers(trees->hidden, path);
 }
 
 /* Every directory above `path` but the first, which is a tree and there already. */
@@ -124,8 +98,8 @@ static int add_mounted(struct trees *trees, const char *tree, struct error *err)
 		const char *path = mount->path + 1;
 		struct stat status;
 
-		if (!is_same_or_below(path, tree) || strcmp(path, tree) == 0 || is_hidden(path) ||
-		    image_mounts_on(&trees->mounts, mount->path) != mount)
+		if (!image_hidden_is_within(path, tree) || strcmp(path, tree) == 0 ||
+		    is_hidden(trees, path) || image_mounts_on(&trees->mounts, mount->path) != mount)
 			continue;
 		if (!mount->is_local) {
 			note_left_out(trees, mount->path);
@@ -155,7 +129,7 @@ static int add_split_directory(struct trees *trees, const char *path, struct err
 	char source[HOST_PATH_BYTES];
 	const struct image_mount *mount = image_mounts_on(&trees->mounts, host_path(path, source));
 
-	if (is_hidden(path))
+	if (is_hidden(trees, path))
 		return image_add_directory(trees->plan, path, 0755, err);
 	if (mount && !mount->is_local) {
 		note_left_out(trees, mount->path);
@@ -187,6 +161,8 @@ static int add_split_entry(struct trees *trees, const char *directory, int direc
 		return image_add_directory(trees->plan, path, 0755, err);
 	if (S_ISDIR(status.st_mode))
 		return add_split_directory(trees, path, err);
+	if (is_hidden(trees, path))
+		return 0;
 	if (image_add_copy_or_link(trees->plan, path, directory_fd, name, err) < 0)
 		return -1;
 	if (trees->plan->length - trees->first_bytes > LIMIT_HOST_ETC_BYTES)
@@ -230,6 +206,7 @@ static int split_tree(struct trees *trees, const char *tree, struct error *err)
 	return result;
 }
 
+/* A directory that looks empty. */
 static int hide(struct trees *trees, const char *path, struct error *err)
 {
 	if (add_parents(trees, path, err) < 0)
@@ -237,15 +214,30 @@ static int hide(struct trees *trees, const char *path, struct error *err)
 	return image_add_empty(trees->plan, path, 0755, err);
 }
 
-static int hide_known(struct trees *trees, const char *tree, struct error *err)
+static int hide_file(struct trees *trees, const char *path, struct error *err)
 {
-	for (size_t i = 0; i < ARRAY_LENGTH(hidden_paths); i++) {
+	if (add_parents(trees, path, err) < 0)
+		return -1;
+	return image_add_text(trees->plan, path, 0644, "", err);
+}
+
+static int hide_listed(struct trees *trees, const char *tree, struct error *err)
+{
+	for (size_t i = 0; i < trees->hidden->count; i++) {
+		const char *path = trees->hidden->paths[i];
 		char source[HOST_PATH_BYTES];
 		struct stat status;
+		int result;
 
-		if (is_same_or_below(hidden_paths[i], tree) &&
-		    lstat(host_path(hidden_paths[i], source), &status) == 0 &&
-		    hide(trees, hidden_paths[i], err) < 0)
+		if (!image_hidden_is_within(path, tree) ||
+		    lstat(host_path(path, source), &status) < 0)
+			continue;
+		/* A link can only be one of ours, which are folders. */
+		if (S_ISDIR(status.st_mode) || S_ISLNK(status.st_mode))
+			result = hide(trees, path, err);
+		else
+			result = hide_file(trees, path, err);
+		if (result < 0)
 			return -1;
 	}
 	return 0;
@@ -269,7 +261,18 @@ static int add_tree(struct trees *trees, const char *tree, struct error *err)
 		result = split_tree(trees, tree, err);
 	else
 		result = add_whole(trees, tree, source, err);
-	return result < 0 ? -1 : hide_known(trees, tree, err);
+	return result < 0 ? -1 : hide_listed(trees, tree, err);
+}
+
+/* The .git in `directory`, unless it is to be shown, or excluded and so hidden already. */
+static int hide_clone(struct trees *trees, const char *directory, struct error *err)
+{
+	char path[LIMIT_PATH_BYTES];
+
+	(void)snprintf(path, sizeof(path), "%s/.git", directory);
+	if (!is_hidden(trees, path) || image_hidden_is_listed(trees->hidden, path))
+		return 0;
+	return hide(trees, path, err);
 }
 
 /* Below a place that may hold clones; `path` is what the walk is in. */
@@ -292,14 +295,10 @@ static int search_entry(struct search *search, struct walk *walk, const struct w
 	    length + strlen(entry->name) + sizeof("//.git") > sizeof(search->path))
 		return 0;
 	(void)snprintf(search->path + length, sizeof(search->path) - length, "/%s", entry->name);
-	if (!is_hidden(search->path)) {
+	if (!is_hidden(search->trees, search->path)) {
 		(void)snprintf(inside, sizeof(inside), "%s/.git", entry->name);
-		if (fstatat(entry->parent_fd, inside, &status, AT_SYMLINK_NOFOLLOW) == 0) {
-			char found[LIMIT_PATH_BYTES];
-
-			(void)snprintf(found, sizeof(found), "%s/.git", search->path);
-			result = hide(search->trees, found, err);
-		}
+		if (fstatat(entry->parent_fd, inside, &status, AT_SYMLINK_NOFOLLOW) == 0)
+			result = hide_clone(search->trees, search->path, err);
 		/* A directory that may not be listed has nothing that the sandbox could see. */
 		if (result == 0 && search->level + 1 < search->levels &&
 		    walk_enter(walk, entry, NULL) == 0) {
@@ -384,6 +383,8 @@ static int add_trees(struct trees *trees, struct error *err)
 		if (add_unmerged(trees, program_trees[i], err) < 0)
 			return -1;
 	}
+	if (lstat("/usr/.git", &status) == 0 && hide_clone(trees, "usr", err) < 0)
+		return -1;
 	for (size_t i = 0; i < ARRAY_LENGTH(clone_places); i++) {
 		if (hide_clones(trees, &clone_places[i], err) < 0)
 			return -1;
@@ -391,12 +392,14 @@ static int add_trees(struct trees *trees, struct error *err)
 	return 0;
 }
 
-int image_trees(const struct image_request *request, struct image *image, struct error *err)
+int image_trees(const struct image_request *request, const struct image_hidden *hidden,
+		struct image *image, struct error *err)
 {
 	struct trees *trees = alloc_zeroed(sizeof(*trees));
 	int result;
 
 	trees->request = request;
+	trees->hidden = hidden;
 	trees->image = image;
 	trees->plan = &image->plan;
 	result = add_trees(trees, err);

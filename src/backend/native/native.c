@@ -131,6 +131,8 @@ static int prepare_now(struct native_backend *native, const struct cancel *cance
 	const struct backend_config *config = native->backend.config;
 	struct image_request request = { .name = config->image,
 					 .shell = config->shell,
+					 .excluded = config->host_excluded,
+					 .included = config->host_included,
 					 .cancel = cancel,
 					 .progress = progress };
 	int result;
@@ -408,7 +410,8 @@ static void native_diagnose(const struct backend_config *config, const struct di
 		diagnosis->line(diagnosis->context, DIAGNOSIS_FAILED, "sandbox", err.message, NULL);
 }
 
-static const char *const native_options[] = { "image", "shell", "disk", NULL };
+static const char *const native_options[] = { "image",	      "shell",	      "disk",
+					      "host-exclude", "host-include", NULL };
 
 extern const struct backend_type backend_native;
 const struct backend_type backend_native = {

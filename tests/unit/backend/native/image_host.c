@@ -315,6 +315,7 @@ static void check_hidden(void)
 	static const char *const hidden[] = {
 		"usr/src",	   "usr/local/etc",	  "usr/local/share/ca-certificates",
 		"usr/lib/modules", "usr/share/tool/.git", "usr/local/tool/.git",
+		"usr/.git",
 	};
 	struct plan_step step;
 	struct image image;
@@ -332,6 +333,145 @@ static void check_hidden(void)
 	REQUIRE(plan_check_count(&image.plan, PLAN_EMPTY) == (int)ARRAY_LENGTH(hidden));
 	REQUIRE(plan_check_count(&image.plan, PLAN_OVERLAY) == 1);
 	image_finish(&image);
+}
+
+static const char *const excluded[] = { "/usr/bin/python",  "/usr/local/bin/deploy",
+					"/usr/share//doc/", "/usr/share/doc/below",
+					"/usr/src/keys",    "/usr/local/mount/inside",
+					"/usr/missing",	    NULL };
+static const char *const included[] = {
+	"/usr/src",	  "/usr/local/tool/.git", "/usr/share/polkit-1/",
+	"/usr/local/var", "/usr/share/polkit-1",  NULL
+};
+
+/* Something to exclude and to include. */
+static void make_choice(void)
+{
+	make_machine();
+	REQUIRE(symlink("python3", "/usr/bin/python") == 0);
+	make_file("/usr/local/bin/deploy", "CANARY", 0755);
+	make_file("/usr/share/doc/below/x", "", 0644);
+	make_file("/usr/src/keys/x", "", 0644);
+	make_file("/usr/local/mount/inside/x", "", 0644);
+	make_file("/usr/local/tool/.git/x", "", 0644);
+	make_file("/usr/local/.git/x", "", 0644);
+	make_file("/usr/share/tool/.git", "gitdir: elsewhere", 0644);
+	make_file("/usr/share/polkit-1/x", "", 0644);
+	make_directory("/usr/local/src");
+}
+
+static struct image prepare_choice(bool owns_mounts)
+{
+	struct image_request request = { .owns_mounts = owns_mounts,
+					 .excluded = excluded,
+					 .included = included };
+	struct error err = ERROR_INIT;
+	struct image image;
+	const char *broken = NULL;
+
+	if (image_prepare(&request, &image, &err) < 0)
+		broken = err.message;
+	if (!broken)
+		broken = plan_check_rules(&image.plan);
+	if (broken) {
+		(void)fprintf(stderr, "# %s\n", broken);
+		_exit(1);
+	}
+	return image;
+}
+
+static void require_choice(const struct image *image)
+{
+	static const char *const empty[] = { "usr/local/.git",	    "usr/local/mount/inside",
+					     "usr/local/src",	    "usr/share/doc",
+					     "usr/share/tool/.git", "usr/src/keys" };
+	static const char *const files[] = { "usr/bin/python3", "usr/local/bin/deploy" };
+	struct plan_step step;
+
+	for (size_t i = 0; i < ARRAY_LENGTH(empty); i++) {
+		if (!plan_check_find(&image->plan, PLAN_EMPTY, empty[i], &step)) {
+			(void)fprintf(stderr, "# %s is not hidden\n", empty[i]);
+			_exit(1);
+		}
+		REQUIRE(!plan_check_find(&image->plan, PLAN_OVERLAY, empty[i], &step));
+	}
+	for (size_t i = 0; i < ARRAY_LENGTH(files); i++) {
+		REQUIRE(plan_check_find(&image->plan, PLAN_CHECK_ANY, files[i], &step));
+		REQUIRE(step.op == PLAN_FILE && step.bytes == 0);
+	}
+	REQUIRE(!plan_check_find(&image->plan, PLAN_EMPTY, "usr/src", &step));
+	REQUIRE(!plan_check_find(&image->plan, PLAN_EMPTY, "usr/local/tool/.git", &step));
+	REQUIRE(!plan_check_find(&image->plan, PLAN_EMPTY, "usr/share/polkit-1", &step));
+	REQUIRE(!plan_check_find(&image->plan, PLAN_CHECK_ANY, "usr/share/doc/below", &step));
+	REQUIRE(!plan_check_find(&image->plan, PLAN_CHECK_ANY, "usr/missing", &step));
+	/* What is excluded is not advertised either. */
+	REQUIRE(!strstr(image->programs, "python3"));
+}
+
+static void check_choice(void)
+{
+	struct image image;
+
+	make_choice();
+	image = prepare_choice(false);
+	require_choice(&image);
+	REQUIRE(plan_check_count(&image.plan, PLAN_OVERLAY) == 1);
+	REQUIRE(plan_check_count(&image.plan, PLAN_EMPTY) == 6);
+	image_finish(&image);
+}
+
+/* The same where the trees are no single overlays: something is mounted in them. */
+static void check_choice_beside_mounts(void)
+{
+	static const char *const mounts[] = { "/usr/local/mount", "/usr/share/other",
+					      "/usr/src/keys/disk", "/usr/bin/other" };
+
+	make_choice();
+	for (size_t i = 0; i < ARRAY_LENGTH(mounts); i++) {
+		make_directory(mounts[i]);
+		REQUIRE(mount("none", mounts[i], "tmpfs", 0, NULL) == 0);
+	}
+	make_file("/usr/local/mount/inside/x", "", 0644);
+	for (int owns_mounts = 0; owns_mounts < 2; owns_mounts++) {
+		struct image image = prepare_choice(owns_mounts);
+		struct plan_step step;
+
+		require_choice(&image);
+		REQUIRE(!plan_check_find(&image.plan, PLAN_OVERLAY, "usr/src/keys/disk", &step));
+		image_finish(&image);
+	}
+}
+
+static void refuse_choice(const char *exclude, const char *include, const char *text)
+{
+	struct image_request request = { .excluded = (const char *const[]){ exclude, NULL },
+					 .included = (const char *const[]){ include, NULL } };
+	struct error err = ERROR_INIT;
+	struct image image;
+
+	REQUIRE(image_prepare(&request, &image, &err) < 0);
+	REQUIRE(err.kind == ERROR_CONFIG);
+	if (!strstr(err.message, text)) {
+		(void)fprintf(stderr, "# no \"%s\" in: %s\n", text, err.message);
+		_exit(1);
+	}
+}
+
+static void check_choice_refused(void)
+{
+	make_machine();
+	make_directory("/etc/ssl/private");
+	make_directory("/usr/share");
+	REQUIRE(symlink("/etc/ssl/private", "/usr/share/keys") == 0);
+	REQUIRE(symlink("/etc/ssl", "/usr/src") == 0);
+	refuse_choice(NULL, "/etc/ssl/private", "not below /usr");
+	refuse_choice(NULL, "/usr/share/keys", "leads to /etc/ssl/private");
+	refuse_choice(NULL, "/usr/src", "leads to /etc/ssl");
+	refuse_choice(NULL, "/usr/src/private", "leads to /etc/ssl/private");
+	refuse_choice("/usr/../etc", NULL, "leads to /etc");
+	refuse_choice("/usr/.", NULL, "leads to /usr,");
+	refuse_choice("/opt/node", NULL, "not below /usr");
+	refuse_choice(NULL, "/usr/bin", "not left out by default");
 }
 
 static void check_unmerged(void)
@@ -464,6 +604,24 @@ static void sources_keys_and_clones_in_usr_look_empty(void **state)
 	on_machine(check_hidden);
 }
 
+static void what_was_excluded_looks_empty_and_what_was_included_does_not(void **state)
+{
+	(void)state;
+	on_machine(check_choice);
+}
+
+static void so_it_is_beside_mounts(void **state)
+{
+	(void)state;
+	on_machine(check_choice_beside_mounts);
+}
+
+static void nothing_outside_of_usr_can_be_excluded_or_included(void **state)
+{
+	(void)state;
+	on_machine(check_choice_refused);
+}
+
 static void directories_beside_usr_are_overlays_where_they_are_no_links(void **state)
 {
 	(void)state;
@@ -535,6 +693,9 @@ int main(void)
 			large_directories_are_shown_unless_something_in_them_is_not_for_everyone),
 		cmocka_unit_test(a_huge_etc_is_cut_and_said_to_be),
 		cmocka_unit_test(sources_keys_and_clones_in_usr_look_empty),
+		cmocka_unit_test(what_was_excluded_looks_empty_and_what_was_included_does_not),
+		cmocka_unit_test(so_it_is_beside_mounts),
+		cmocka_unit_test(nothing_outside_of_usr_can_be_excluded_or_included),
 		cmocka_unit_test(directories_beside_usr_are_overlays_where_they_are_no_links),
 		cmocka_unit_test(a_machine_without_usr_is_told_what_to_do),
 		cmocka_unit_test(what_is_mounted_in_usr_is_gone_around),
