@@ -198,14 +198,19 @@ def every_link_in_usr_bin_leads_somewhere_if_it_does_on_the_host(place):
     equal(lost, [])
 
 
-def in_mounted_usr_local(place, prepare, script):
-    """Runs in a mount namespace where /usr/local is a tmpfs that `prepare` filled."""
+def in_mounted_usr_local(place, prepare, script, *options):
+    """Runs in a mount namespace where /usr/local is a tmpfs that `prepare` filled; a process whose
+    id it leaves in $listener is ended afterwards."""
     if not IS_ROOT:
         raise Skip("only root can mount")
     mounted = place.top / "mounted"
-    mounted.write_text("set -e\nmount -t tmpfs none /usr/local\ncd /usr/local\n%s\ncd /\n"
-                       "exec \"$@\"\n" % prepare)
-    return place.shell(script, before=["unshare", "-m", "/bin/sh", mounted])
+    mounted.write_text("set -e\nmount -t tmpfs none /usr/local\nlistener=\n"
+                       "trap '[ -z \"$listener\" ] || kill $listener' EXIT\ncd /usr/local\n%s\n"
+                       "cd /\n\"$@\"\n" % prepare)
+    before = ["unshare", "-m", "/bin/sh", mounted]
+    if options[:1] == ("doctor",):
+        return place.run(*options, before=before)
+    return place.shell(script, *options, before=before)
 
 
 @test
@@ -229,14 +234,114 @@ def a_local_file_system_in_usr_is_part_of_the_image(place):
     equal(succeeds(done), "from the mount\nbin\nnew\n/usr/bin\n")
 
 
+# Listens at $1, and prints the id of the process that does.
+LISTENER = """python3 -c '
+import os, signal, socket, sys
+server = socket.socket(socket.AF_UNIX)
+server.bind(sys.argv[1])
+os.chmod(sys.argv[1], 0o777)
+server.listen()
+child = os.fork()
+if child:
+    print(child)
+    sys.exit()
+os.close(1)
+os.close(2)
+signal.alarm(%d)
+while True:
+    server.accept()
+' """ % HANG_S
+CONNECT = "python3 -c 'import socket; socket.socket(socket.AF_UNIX).connect(\"/usr/local/%s\")'"
+
+
 @test
 def a_socket_in_usr_cannot_be_connected_to(place):
     done = in_mounted_usr_local(
-        place,
-        "python3 -c 'import socket; s = socket.socket(socket.AF_UNIX); s.bind(\"open\")';"
-        "chmod 777 open",
-        "python3 -c 'import socket; socket.socket(socket.AF_UNIX).connect(\"/usr/local/open\")'")
+        place, "mkdir lib\nlistener=$(%s open)\n%s\necho reached" % (LISTENER, CONNECT % "open"),
+        CONNECT % "open")
+    equal(done.stdout, "reached\n")
     fails(done, "ConnectionRefusedError")
+
+
+@test
+def nor_can_one_beside_a_mount_where_usr_is_made_of_parts(place):
+    done = in_mounted_usr_local(
+        place, "mkdir parts parts/lib\nmount -t tmpfs none parts/lib\nlistener=$(%s parts/open)\n"
+        "%s\necho reached" % (LISTENER, CONNECT % "parts/open"), CONNECT % "parts/open")
+    equal(done.stdout, "reached\n")
+    # As an ordinary user it is not even there.
+    fails(done, "FileNotFoundError" if place.become else "ConnectionRefusedError")
+
+
+# Something to exclude and to include, also below a mount, and where only its owner may look.
+CHOICE = """
+mkdir bin lib src src/keys clone clone/.git shut shut/.git disk
+mount -t tmpfs none disk
+mkdir disk/data disk/data/.git
+for f in bin/deploy lib/x src/open src/keys/x clone/.git/config shut/.git/x shut/y disk/data/x
+do echo CANARY > $f; chmod 755 $f; done
+ln -s ../bin/deploy lib/link
+chmod 700 shut
+"""
+READ_ALL = "cd /usr/local; cat $(find . -type f) /usr/local/shut/y"
+
+
+@test
+def what_is_excluded_looks_empty_and_can_be_written_over(place):
+    done = in_mounted_usr_local(
+        place, CHOICE, READ_ALL + ";ls lib disk/data src; cat lib/link; echo new > bin/deploy;"
+        "echo new > lib/made; cat lib/* bin/deploy; ls -A clone/.git disk/data/.git;"
+        "ls shut; cat shut/y shut/.git/x",
+        "--host-exclude", "/usr/local/lib/link", "--host-exclude", "/usr/local/lib/",
+        "--host-exclude", "/usr/local/disk/data", "--host-exclude", "/usr/local/shut/y")
+    equal("CANARY" in done.stdout + done.stderr, False)
+    equal([line for line in done.stdout.splitlines() if line == "new"], ["new", "new"])
+
+
+@test
+def what_is_included_is_shown_and_what_is_excluded_below_it_is_not(place):
+    done = in_mounted_usr_local(
+        place, CHOICE, "cd /usr/local; find src clone shut disk -type f | sort",
+        "--host-include", "/usr/local/src", "--host-include", "/usr/local/clone/.git",
+        "--host-include", "/usr/local/shut/.git", "--host-exclude", "/usr/local/src/keys")
+    equal(done.stdout.split(), ["clone/.git/config", "disk/data/x", "src/open"])
+
+
+@test
+def a_list_in_the_environment_has_a_path_in_each_line(place):
+    done = place.shell(
+        "ls -A /usr/share/doc; cat /usr/bin/env",
+        before=["env", "KILNTAINERS_HOST_EXCLUDE=/usr/share/doc\n/usr/bin/env"])
+    equal(succeeds(done), "")
+
+
+@test
+def what_cannot_be_included_is_refused_with_the_reason(place):
+    fails(place.shell("true", "--host-include", "/usr/bin"), "not left out by default")
+    fails(in_mounted_usr_local(place, "ln -s /etc src", "true", "--host-include",
+                               "/usr/local/src"), "leads to /etc", "not below /usr")
+    fails(in_mounted_usr_local(place, "ln -s /opt x", "true", "--host-exclude", "/usr/local/x"),
+          "leads to /opt", "not below /usr")
+
+
+@test
+def doctor_counts_the_scripts_that_every_sandbox_can_read(place):
+    prepare = """
+mkdir bin sbin
+echo token > bin/open; echo token > bin/other; chmod 755 bin/open
+echo token > bin/closed; chmod 750 bin/closed
+cp /bin/true bin/program; ln -s open bin/link; mkdir bin/folder; : > bin/empty
+echo token > sbin/open
+"""
+    done = in_mounted_usr_local(place, prepare, None, "doctor")
+    lines = done.stdout.splitlines()
+    equal([line.strip() for line in lines if "scripts in" in line],
+          ["warning  scripts in /usr/local/bin: 2, which every sandbox can read",
+           "warning  scripts in /usr/local/sbin: 1, which every sandbox can read"])
+    equal("--host-exclude /usr/local/sbin/NAME" in done.stdout, True)
+    done = in_mounted_usr_local(place, prepare, None, "doctor", "--host-exclude", "/usr/local/bin",
+                                "--host-exclude", "/usr/local/sbin/open")
+    equal("scripts in" in done.stdout, False)
 
 
 def main():

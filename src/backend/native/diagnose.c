@@ -4,12 +4,19 @@
 #include "backend/native/explain.h"
 #include "backend/native/id_map.h"
 #include "backend/native/image.h"
+#include "backend/native/image_hidden.h"
+#include "base/attr.h"
 #include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/limits.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/seccomp.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <sys/xattr.h>
@@ -95,10 +102,79 @@ static void diagnose_landlock(const struct diagnosis *diagnosis)
 		    "boot with lsm=landlock,... in the kernel's command line");
 }
 
+/* Whoever puts a program of their own into such a directory may have written a token into it. */
+static bool is_script(int directory_fd, const char *name)
+{
+	static const char elf[] = { 0x7f, 'E', 'L', 'F' };
+	char start[sizeof(elf)];
+	CLEANUP(cleanup_fd) int fd = -1;
+	struct stat status;
+
+	if (fstatat(directory_fd, name, &status, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    !S_ISREG(status.st_mode) || !(status.st_mode & S_IROTH) || status.st_size == 0)
+		return false;
+	fd = openat(directory_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	return fd < 0 || fd_read_full(fd, start, sizeof(start), NULL) != (ssize_t)sizeof(start) ||
+	       memcmp(start, elf, sizeof(elf)) != 0;
+}
+
+static unsigned count_scripts(const char *directory, const struct image_hidden *hidden)
+{
+	DIR *stream = opendir(directory);
+	unsigned count = 0;
+	struct dirent *found;
+
+	if (!stream)
+		return 0;
+	/* The stream is ours alone. NOLINTNEXTLINE(concurrency-mt-unsafe) */
+	while ((found = readdir(stream))) {
+		char path[LIMIT_PATH_BYTES];
+
+		(void)snprintf(path, sizeof(path), "%s/%s", directory, found->d_name);
+		if (!image_hidden_covers(hidden, path + 1) &&
+		    is_script(dirfd(stream), found->d_name))
+			count++;
+	}
+	(void)closedir(stream);
+	return count;
+}
+
+static void diagnose_scripts(const struct backend_config *config, const struct diagnosis *diagnosis)
+{
+	static const struct {
+		const char *directory;
+		const char *what;
+	} places[] = {
+		{ "/usr/local/bin", "scripts in /usr/local/bin" },
+		{ "/usr/local/sbin", "scripts in /usr/local/sbin" },
+	};
+	struct image_hidden hidden;
+
+	/* What is wrong with the paths is said by the sandbox that cannot be made. */
+	if (!image_is_host(config->image) ||
+	    image_hidden_collect(&hidden, config->host_excluded, config->host_included, NULL) < 0)
+		return;
+	for (size_t i = 0; i < ARRAY_LENGTH(places); i++) {
+		const char *directory = places[i].directory;
+		unsigned count = count_scripts(directory, &hidden);
+		char found[64], fix[256];
+
+		(void)snprintf(found, sizeof(found), "%u, which every sandbox can read", count);
+		(void)snprintf(fix, sizeof(fix),
+			       "if one of them holds a token: --host-exclude %s/NAME, or "
+			       "--host-exclude %s for all",
+			       directory, directory);
+		if (count > 0)
+			say(diagnosis, DIAGNOSIS_WARNING, places[i].what, found, fix);
+	}
+	image_hidden_finish(&hidden);
+}
+
 void diagnose_host(const struct backend_config *config, const struct diagnosis *diagnosis)
 {
 	diagnose_kernel(diagnosis);
 	diagnose_ids(config, diagnosis);
 	diagnose_filters(diagnosis);
 	diagnose_landlock(diagnosis);
+	diagnose_scripts(config, diagnosis);
 }
