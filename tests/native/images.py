@@ -273,6 +273,18 @@ def nor_can_one_beside_a_mount_where_usr_is_made_of_parts(place):
     fails(done, "FileNotFoundError" if place.become else "ConnectionRefusedError")
 
 
+@test
+def devices_in_usr_cannot_be_opened_and_no_mount_of_it_gives_privileges(place):
+    done = in_mounted_usr_local(
+        place, "mknod zero c 1 5; chmod 666 zero; head -c1 zero | wc -c",
+        "grep -c ' /usr' /proc/self/mountinfo >&2;"
+        "grep ' /usr' /proc/self/mountinfo | grep -v 'nosuid,nodev'; head -c1 /usr/local/zero")
+    equal(done.stdout, "1\n")
+    fails(done, "zero", "Permission denied")
+    # A mount at least for /usr and one for what is mounted in it.
+    equal(int(done.stderr.split()[0]) >= 2, True)
+
+
 # Something to exclude and to include, also below a mount, and where only its owner may look.
 CHOICE = """
 mkdir bin lib src src/keys clone clone/.git shut shut/.git disk
