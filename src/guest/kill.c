@@ -16,6 +16,9 @@
 #define STOPPED_MAX 512u
 /* Rounds of a walk, a millisecond apart: the server loses patience after 250 ms. */
 #define ROUNDS_MAX 100
+/* A process whose parent was reaped while it was being looked for belongs to nobody in that look.
+ */
+#define QUIET_ROUNDS 3
 
 static struct tree tree;
 
@@ -169,35 +172,49 @@ static void kill_exactly(const struct tree_process *seen, int proc_fd)
 	(void)syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0);
 }
 
-/* Returns how many were still alive when this round looked, or -1. */
-static int kill_round(const struct kill_scope *scope, int proc_fd)
+/* Returns how many were still alive when this round looked, or -1. *is_growing: some of them were
+ * not there before. */
+static int kill_round(const struct kill_scope *scope, int proc_fd, bool *is_growing)
 {
 	int alive = 0;
 
+	*is_growing = false;
 	if (tree_scan(&tree, proc_fd, TREE_MAX_PROCESSES) < 0)
 		return -1;
 	mark(scope);
-	for (size_t i = 0; i < tree.count; i++) {
+	/* The youngest first, the moment after it was seen: who forks and ends all the time is the
+	 * last of a line of dead. */
+	for (size_t i = tree.count; i-- > 0;) {
 		const struct tree_process *process = &tree.processes[i];
 
 		if (process->mark != TREE_KILL || !tree_is_alive(process))
 			continue;
 		alive++;
 		kill_exactly(process, proc_fd);
+		if (process->pid < PID_LIMIT && killed_count < ARRAY_LENGTH(killed) &&
+		    !was_killed(process->pid)) {
+			note_killed(process->pid);
+			*is_growing = true;
+		}
 	}
 	return alive;
 }
 
 static int kill_walking(const struct kill_scope *scope, int proc_fd)
 {
-	for (int round = 0; round < ROUNDS_MAX; round++) {
-		int alive = kill_round(scope, proc_fd);
+	int alive = 0;
+	int quiet = 0;
+	bool is_growing;
 
-		if (alive <= 0)
-			return alive;
-		(void)poll(NULL, 0, 1);
+	for (int round = 0; alive >= 0 && quiet < QUIET_ROUNDS && round < ROUNDS_MAX; round++) {
+		alive = kill_round(scope, proc_fd, &is_growing);
+		quiet = alive == 0 ? quiet + 1 : 0;
+		/* Those who were killed need a moment; those who are born must not get one. */
+		if (alive > 0 && !is_growing)
+			(void)poll(NULL, 0, 1);
 	}
-	return -1;
+	forget_killed();
+	return quiet == QUIET_ROUNDS ? 0 : -1;
 }
 
 int kill_scope(const struct kill_scope *scope, int proc_fd)
