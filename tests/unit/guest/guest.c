@@ -87,7 +87,8 @@ static void a_kill_is_confirmed_when_all_is_gone(void **state)
 {
 	static const char kill_packet[GUEST_WIRE_HEADER_BYTES] = { GUEST_WIRE_KILL };
 	struct guest_peer *peer = *state;
-	int status_fd = EXEC(peer, "\0sh\0-c\0setsid sleep 600 & sleep 600", 3);
+	/* exec: a shell that sees its child killed first would end by itself, with 137. */
+	int status_fd = EXEC(peer, "\0sh\0-c\0setsid sleep 600 & exec sleep 600", 3);
 	struct guest_wire_message message;
 
 	assert_int_equal(peer_receive(status_fd).type, GUEST_WIRE_STARTED);
@@ -209,7 +210,8 @@ static void shutdown_ends_everything(void **state)
 {
 	static const char packet[GUEST_WIRE_HEADER_BYTES] = { GUEST_WIRE_SHUTDOWN };
 	struct guest_peer *peer = *state;
-	int status_fd = EXEC(peer, "\0sh\0-c\0setsid sleep 600 & sleep 600", 3);
+	/* exec: a shell that sees its child killed first would end by itself, with 137. */
+	int status_fd = EXEC(peer, "\0sh\0-c\0setsid sleep 600 & exec sleep 600", 3);
 
 	assert_int_equal(peer_receive(status_fd).type, GUEST_WIRE_STARTED);
 	assert_true(send(peer->socket_fd, packet, sizeof(packet), MSG_NOSIGNAL) > 0);
@@ -233,7 +235,8 @@ static void sigterm_ends_everything(void **state)
 static void a_guest_that_is_killed_takes_its_commands_along(void **state)
 {
 	struct guest_peer *peer = *state;
-	int status_fd = EXEC(peer, "\0sh\0-c\0setsid sleep 600 & sleep 600", 3);
+	/* exec: a shell that sees its child killed first would end by itself, with 137. */
+	int status_fd = EXEC(peer, "\0sh\0-c\0setsid sleep 600 & exec sleep 600", 3);
 
 	assert_int_equal(peer_receive(status_fd).type, GUEST_WIRE_STARTED);
 	assert_int_equal(kill(peer->pid, SIGKILL), 0);
