@@ -26,6 +26,8 @@ HANG_S = 60
 HINT = "Try 'kilntainers --help'.\n"
 NO_HTTP_SERVER = "In stdio mode, there is no HTTP server to bind."
 
+# A server that ends at once leaves what its sandboxes had; here it goes with the tests.
+TEMPORARY = tempfile.TemporaryDirectory(prefix="kilntainers-cli-")
 TESTS = []
 
 
@@ -40,7 +42,7 @@ def test(function):
 
 def clean_environment(**more):
     kept = {k: v for k, v in os.environ.items() if not k.startswith("KILNTAINERS_")}
-    return {**kept, **more}
+    return {**kept, "TMPDIR": TEMPORARY.name, **more}
 
 
 def run(*words, stdin=b"", environment=None, **more):
