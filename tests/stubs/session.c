@@ -59,19 +59,6 @@ unsigned session_calls(const struct session *session)
 	return session->call_count;
 }
 
-void call_request_finish(struct call_request *request)
-{
-	size_t i;
-
-	for (i = 0; request->args && request->args[i]; i++)
-		free(request->args[i]);
-	free(request->args);
-	free(request->command);
-	free(request->working_directory);
-	free(request->stdin_data);
-	*request = (struct call_request){ 0 };
-}
-
 struct call *call_start(struct session *session, struct call_request *request,
 			const struct call_callbacks *callbacks)
 {
