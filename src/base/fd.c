@@ -69,6 +69,31 @@ ssize_t fd_read_full(int fd, void *data, size_t bytes, struct error *err)
 	return (ssize_t)have;
 }
 
+int fd_read_file(const char *path, struct buf *out, struct error *err)
+{
+	enum { PIECE_BYTES = 16384 };
+	CLEANUP(cleanup_fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return error_set_errno(err, "opening %s", path);
+	for (;;) {
+		char *room = buf_reserve(out, PIECE_BYTES);
+		ssize_t got;
+
+		if (!room)
+			return error_set(err, ERROR_UNAVAILABLE, "%s is longer than %zu bytes",
+					 path, out->max);
+		got = read(fd, room, PIECE_BYTES);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return error_set_errno(err, "reading %s", path);
+		if (got == 0)
+			return 0;
+		buf_commit(out, (size_t)got);
+	}
+}
+
 int fd_set_nonblocking(int fd, struct error *err)
 {
 	int flags = fcntl(fd, F_GETFL);

@@ -6,6 +6,7 @@
  * Everything made here is close-on-exec.
  */
 
+#include "base/buf.h"
 #include "base/error.h"
 
 #include <stddef.h>
@@ -18,6 +19,9 @@ int fd_write_all(int fd, const void *data, size_t bytes, struct error *err);
 int fd_write_ready(int fd, const void *data, size_t bytes);
 /* Reads until end-of-file or `bytes` have come; returns how many, or -1. */
 ssize_t fd_read_full(int fd, void *data, size_t bytes, struct error *err);
+/* Appends all of a file (of /proc, say, whose size is not known before) to `out`, within its
+ * maximum. */
+int fd_read_file(const char *path, struct buf *out, struct error *err);
 int fd_set_nonblocking(int fd, struct error *err);
 
 /* A memory file with these contents, sealed against every change (write, grow,

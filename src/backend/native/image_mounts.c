@@ -4,10 +4,9 @@
 #include "base/alloc.h"
 #include "base/attr.h"
 #include "base/cleanup.h"
+#include "base/fd.h"
 #include "base/limits.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 
 /* Others (nfs, 9p, fuse, autofs ...) may hang, ask a network, or show one user's files. */
@@ -122,29 +121,10 @@ int image_mounts_parse(const char *text, size_t bytes, const char *directory,
 
 int image_mounts_below(const char *directory, struct image_mounts *mounts, struct error *err)
 {
-	static const char file[] = "/proc/self/mountinfo";
-	CLEANUP(cleanup_fd) int fd = open(file, O_RDONLY | O_CLOEXEC);
 	CLEANUP(buf_finish) struct buf text = BUF_INIT(LIMIT_MOUNTS_BYTES);
 
-	if (fd < 0)
-		return error_set_errno(err, "opening %s", file);
-	for (;;) {
-		char *room = buf_reserve(&text, 16 * KIB);
-		ssize_t got;
-
-		if (!room)
-			return error_set(err, ERROR_UNAVAILABLE,
-					 "%s is longer than %llu bytes: too many mounts", file,
-					 LIMIT_MOUNTS_BYTES);
-		got = read(fd, room, 16 * KIB);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return error_set_errno(err, "reading %s", file);
-		if (got == 0)
-			break;
-		buf_commit(&text, (size_t)got);
-	}
+	if (fd_read_file("/proc/self/mountinfo", &text, err) < 0)
+		return -1;
 	return image_mounts_parse(text.data, text.length, directory, mounts, err);
 }
 
