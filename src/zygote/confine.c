@@ -4,6 +4,7 @@
 #include "base/attr.h"
 #include "base/cleanup.h"
 #include "guest/tree.h"
+#include "zygote/policy.h"
 #include "zygote/seccomp.h"
 
 #include <errno.h>
@@ -22,18 +23,12 @@
 
 #define BIT(number) (1ULL << (number))
 
-/* What Docker gives by default, less MKNOD, NET_RAW and AUDIT_WRITE, which nothing needs. All
- * count only within the sandbox's own namespaces. */
-#define COMMAND_CAPABILITIES                                                                       \
-	(BIT(CAP_CHOWN) | BIT(CAP_DAC_OVERRIDE) | BIT(CAP_FSETID) | BIT(CAP_FOWNER) |              \
-	 BIT(CAP_SETGID) | BIT(CAP_SETUID) | BIT(CAP_SETFCAP) | BIT(CAP_SETPCAP) |                 \
-	 BIT(CAP_NET_BIND_SERVICE) | BIT(CAP_SYS_CHROOT) | BIT(CAP_KILL))
 /* SYS_ADMIN makes the UTS namespaces that tag commands, SYS_PTRACE reads the tags. */
-#define GUEST_CAPABILITIES (COMMAND_CAPABILITIES | BIT(CAP_SYS_ADMIN) | BIT(CAP_SYS_PTRACE))
+#define GUEST_CAPABILITIES (BIT(CAP_SYS_ADMIN) | BIT(CAP_SYS_PTRACE))
 
 /* --- limits ---------------------------------------------------------------- */
 
-static int set_limit(int resource, rlim_t soft, rlim_t hard, const char *name, struct error *err)
+static int set_limit(int resource, rlim_t value, const char *name, struct error *err)
 {
 	struct rlimit now;
 	struct rlimit wanted;
@@ -41,8 +36,8 @@ static int set_limit(int resource, rlim_t soft, rlim_t hard, const char *name, s
 	if (getrlimit(resource, &now) < 0)
 		return error_set_errno(err, "reading the limit %s", name);
 	/* Never raised: that would take a privilege that a sandbox has not. */
-	wanted.rlim_max = hard < now.rlim_max ? hard : now.rlim_max;
-	wanted.rlim_cur = soft < wanted.rlim_max ? soft : wanted.rlim_max;
+	wanted.rlim_max = value < now.rlim_max ? value : now.rlim_max;
+	wanted.rlim_cur = wanted.rlim_max;
 	if (setrlimit(resource, &wanted) < 0)
 		return error_set_errno(err, "setting the limit %s", name);
 	return 0;
@@ -68,17 +63,25 @@ static int volunteer_for_oom(struct error *err)
 
 int confine_limits(unsigned long nofile_hard, struct error *err)
 {
-	/* Core dumps: 1 and not 0, because for a core_pattern that starts a program of the host
-	 * ("|...") the kernel ignores 0 and only 1 stops it. */
-	if (set_limit(RLIMIT_CORE, 1, 1, "core size", err) < 0 ||
-	    set_limit(RLIMIT_NOFILE, nofile_hard, nofile_hard, "open files", err) < 0 ||
-	    set_limit(RLIMIT_MEMLOCK, 8 << 20, 8 << 20, "locked memory", err) < 0 ||
-	    set_limit(RLIMIT_MSGQUEUE, 819200, 819200, "message queues", err) < 0)
+	for (const struct policy_limit *limit = policy_limits; limit->name; limit++) {
+		if (set_limit(limit->resource, limit->value, limit->name, err) < 0)
+			return -1;
+	}
+	if (set_limit(RLIMIT_NOFILE, nofile_hard, "open files", err) < 0)
 		return -1;
 	return volunteer_for_oom(err);
 }
 
 /* --- capabilities ------------------------------------------------------------ */
+
+static unsigned long long command_capabilities(void)
+{
+	unsigned long long mask = 0;
+
+	for (size_t i = 0; policy_capabilities[i].name; i++)
+		mask |= BIT(policy_capabilities[i].number);
+	return mask;
+}
 
 static int keep_capabilities(unsigned long long kept, struct error *err)
 {
@@ -150,7 +153,7 @@ static int wall_off_files(struct error *err)
 
 int confine_guest(struct error *err)
 {
-	if (keep_capabilities(GUEST_CAPABILITIES, err) < 0)
+	if (keep_capabilities(command_capabilities() | GUEST_CAPABILITIES, err) < 0)
 		return -1;
 	/* Set-user-id programs gain nothing, and filters need it. */
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
@@ -211,7 +214,7 @@ int confine_spare(void *context, struct error *err)
 {
 	if (unshare(CLONE_NEWUTS) < 0)
 		return error_set_errno(err, "tagging the command");
-	if (note_tag(context, err) < 0 || keep_capabilities(COMMAND_CAPABILITIES, err) < 0)
+	if (note_tag(context, err) < 0 || keep_capabilities(command_capabilities(), err) < 0)
 		return -1;
 	return seccomp_load(SECCOMP_FILTER_COMMAND, err);
 }

@@ -6,6 +6,7 @@
 #include "guest/guest.h"
 #include "zygote/confine.h"
 #include "zygote/mount_api.h"
+#include "zygote/policy.h"
 
 #include <fcntl.h>
 #include <grp.h>
@@ -28,11 +29,6 @@
 /* Places in the zygote's own root, which every child has a private copy of. */
 #define NEW_ROOT "/root"
 #define STORAGE "/sandbox"
-
-const struct setup_node setup_nodes[SETUP_NODES] = {
-	{ "null", 1, 3 },   { "zero", 1, 5 },	 { "full", 1, 7 },
-	{ "random", 1, 8 }, { "urandom", 1, 9 }, { "tty", 5, 0 },
-};
 
 /* --- ids ----------------------------------------------------------------- */
 
@@ -189,41 +185,16 @@ static int mount_proc(struct setup *setup, struct error *err)
 	return 0;
 }
 
-enum need { REQUIRED, WHERE_KNOWN };
-
-/* Kernel settings of the sandbox's own namespaces. */
-static const struct {
-	const char *path;
-	const char *value;
-	enum need need;
-} settings[] = {
-	/* No further namespaces, even if a filter were passed by; host names alone tag commands. */
-	{ "user/max_user_namespaces", "0", REQUIRED },
-	{ "user/max_mnt_namespaces", "0", REQUIRED },
-	{ "user/max_pid_namespaces", "0", REQUIRED },
-	{ "user/max_net_namespaces", "0", REQUIRED },
-	{ "user/max_ipc_namespaces", "0", REQUIRED },
-	{ "user/max_cgroup_namespaces", "0", REQUIRED },
-	{ "user/max_time_namespaces", "0", WHERE_KNOWN },
-	{ "user/max_uts_namespaces", "1024", REQUIRED },
-	/* Counted by host user as well: one sandbox must not use up everybody's. */
-	{ "user/max_inotify_instances", "8", REQUIRED },
-	{ "user/max_inotify_watches", "8192", REQUIRED },
-	/* Any user of the sandbox may serve port 80: the network is its own. */
-	{ "net/ipv4/ip_unprivileged_port_start", "0", REQUIRED },
-};
-
-static int write_setting(int sys_fd, const char *path, const char *value, enum need need,
-			 struct error *err)
+static int write_setting(int sys_fd, const struct policy_setting *setting, struct error *err)
 {
-	CLEANUP(cleanup_fd) int fd = open_beneath(sys_fd, path, O_WRONLY, 0);
+	CLEANUP(cleanup_fd) int fd = open_beneath(sys_fd, setting->path, O_WRONLY, 0);
 
-	if (fd < 0 && errno == ENOENT && need == WHERE_KNOWN)
+	if (fd < 0 && errno == ENOENT && setting->is_optional)
 		return 0;
 	if (fd < 0)
-		return error_set_errno(err, "opening the kernel setting %s", path);
-	if (write(fd, value, strlen(value)) < 0)
-		return error_set_errno(err, "setting %s to %s", path, value);
+		return error_set_errno(err, "opening the kernel setting %s", setting->path);
+	if (write(fd, setting->value, strlen(setting->value)) < 0)
+		return error_set_errno(err, "setting %s to %s", setting->path, setting->value);
 	return 0;
 }
 
@@ -237,23 +208,12 @@ static int apply_settings(struct setup *setup, struct error *err)
 	/* Writes go to the kernel's own /proc, never to something that looks like it. */
 	if (sys_fd < 0 || fstatfs(sys_fd, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC)
 		return error_set_errno(err, "opening /proc/sys");
-	for (size_t i = 0; i < ARRAY_LENGTH(settings); i++) {
-		if (write_setting(sys_fd, settings[i].path, settings[i].value, settings[i].need,
-				  err) < 0)
+	for (size_t i = 0; policy_settings[i].path; i++) {
+		if (write_setting(sys_fd, &policy_settings[i], err) < 0)
 			return -1;
 	}
 	return 0;
 }
-
-/* Shows of the host's kernel what a sandbox has no business with. Files become empty (the
- * zygote's own null device), directories an empty one. What this kernel lacks is passed over. */
-static const char *const masked_files[] = {
-	"cmdline",     "config.gz", "interrupts",    "kallsyms",   "kcore",	  "keys",
-	"key-users",   "kmsg",	    "kpagecount",    "kpageflags", "kpagecgroup", "latency_stats",
-	"sched_debug", "slabinfo",  "sysrq-trigger", "timer_list", "timer_stats", "vmallocinfo",
-};
-static const char *const masked_directories[] = { "acpi", "asound", "scsi" };
-static const char *const read_only_directories[] = { "bus", "fs", "irq", "sys" };
 
 static int bind_over(const char *source, const char *name, struct error *err)
 {
@@ -268,12 +228,12 @@ static int bind_over(const char *source, const char *name, struct error *err)
 static int mask_proc(struct setup *setup, struct error *err)
 {
 	(void)setup;
-	for (size_t i = 0; i < ARRAY_LENGTH(masked_files); i++) {
-		if (bind_over("/null", masked_files[i], err) < 0)
+	for (size_t i = 0; policy_masked_files[i]; i++) {
+		if (bind_over("/null", policy_masked_files[i], err) < 0)
 			return -1;
 	}
-	for (size_t i = 0; i < ARRAY_LENGTH(masked_directories); i++) {
-		if (bind_over("/empty", masked_directories[i], err) < 0)
+	for (size_t i = 0; policy_masked_directories[i]; i++) {
+		if (bind_over("/empty", policy_masked_directories[i], err) < 0)
 			return -1;
 	}
 	return 0;
@@ -284,20 +244,20 @@ static int protect_proc(struct setup *setup, struct error *err)
 	char target[128];
 
 	(void)setup;
-	for (size_t i = 0; i < ARRAY_LENGTH(read_only_directories); i++) {
+	for (size_t i = 0; policy_read_only_directories[i]; i++) {
 		(void)snprintf(target, sizeof(target), NEW_ROOT "/proc/%s",
-			       read_only_directories[i]);
+			       policy_read_only_directories[i]);
 		if (mount(target, target, NULL, MS_BIND, NULL) < 0) {
 			if (errno == ENOENT)
 				continue;
 			return error_set_errno(err, "protecting /proc/%s",
-					       read_only_directories[i]);
+					       policy_read_only_directories[i]);
 		}
 		if (mount(NULL, target, NULL,
 			  MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
 			  NULL) < 0)
 			return error_set_errno(err, "making /proc/%s read-only",
-					       read_only_directories[i]);
+					       policy_read_only_directories[i]);
 	}
 	return 0;
 }

@@ -36,11 +36,3 @@ struct setup_mapped {
 
 /* What a file system for /dev holds beside its nodes, made once for all or for each. */
 int setup_fill_dev(int dev_fd, struct error *err);
-
-struct setup_node {
-	const char *name;
-	unsigned major;
-	unsigned minor;
-};
-#define SETUP_NODES 6
-extern const struct setup_node setup_nodes[SETUP_NODES];

@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "zygote/mount_api.h"
+#include "zygote/policy.h"
 #include "zygote/setup.h"
 
 #include <fcntl.h>
@@ -42,10 +43,10 @@ static int make_dev(struct error *err)
 
 	if (fd < 0)
 		return error_set_errno(err, "making a file system for /dev");
-	for (size_t i = 0; i < SETUP_NODES; i++) {
-		if (mknodat(fd, setup_nodes[i].name, S_IFCHR | 0666,
-			    makedev(setup_nodes[i].major, setup_nodes[i].minor)) < 0)
-			return error_set_errno(err, "making /dev/%s", setup_nodes[i].name);
+	for (size_t i = 0; i < POLICY_NODES; i++) {
+		if (mknodat(fd, policy_nodes[i].name, S_IFCHR | 0666,
+			    makedev(policy_nodes[i].major, policy_nodes[i].minor)) < 0)
+			return error_set_errno(err, "making /dev/%s", policy_nodes[i].name);
 	}
 	if (setup_fill_dev(fd, err) < 0)
 		return -1;

@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "zygote/mount_api.h"
+#include "zygote/policy.h"
 #include "zygote/setup.h"
 #include "zygote/spawn.h"
 #include "zygote/template.h"
@@ -159,7 +160,7 @@ static int take_ids(uint32_t id_count, struct error *err)
  */
 struct luggage {
 	int proc;
-	int nodes[SETUP_NODES]; /* rootless: bind mounts of the host's; else -1 */
+	int nodes[POLICY_NODES]; /* rootless: bind mounts of the host's; else -1 */
 };
 
 static int pack(struct luggage *luggage, struct error *err)
@@ -169,11 +170,11 @@ static int pack(struct luggage *luggage, struct error *err)
 	luggage->proc = mount_copy(AT_FDCWD, "/proc", MOUNT_TREE);
 	if (luggage->proc < 0)
 		return error_set_errno(err, "taking /proc along");
-	for (size_t i = 0; i < SETUP_NODES; i++) {
+	for (size_t i = 0; i < POLICY_NODES; i++) {
 		luggage->nodes[i] = -1;
 		if (zygote.id_mode == ZYGOTE_PRIVILEGED)
 			continue;
-		(void)snprintf(path, sizeof(path), "/dev/%s", setup_nodes[i].name);
+		(void)snprintf(path, sizeof(path), "/dev/%s", policy_nodes[i].name);
 		luggage->nodes[i] = mount_copy_node(path);
 		if (luggage->nodes[i] < 0)
 			return error_set_errno(err, "taking %s along", path);
@@ -209,8 +210,8 @@ static int make_shared_dev(struct luggage *luggage, int root, struct error *err)
 	dev = openat(root, "dev", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (dev < 0)
 		return error_set_errno(err, "opening the zygote's /dev");
-	for (size_t i = 0; i < SETUP_NODES; i++) {
-		if (unpack(luggage->nodes[i], dev, setup_nodes[i].name, S_IFREG, err) < 0)
+	for (size_t i = 0; i < POLICY_NODES; i++) {
+		if (unpack(luggage->nodes[i], dev, policy_nodes[i].name, S_IFREG, err) < 0)
 			return -1;
 	}
 	if (setup_fill_dev(dev, err) < 0)
