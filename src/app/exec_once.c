@@ -142,7 +142,8 @@ static int conclude_enough(const struct stream_sink *sink, struct error *err)
 static int conclude(const struct stream_sink *sink, const struct exec_request *request,
 		    struct exec_result *result, struct error *err)
 {
-	struct buf notice = BUF_INIT(LIMIT_PATH_BYTES + 1024);
+	const struct notice notice = { request, result, sink->limit_bytes };
+	struct buf lines = BUF_INIT(LIMIT_PATH_BYTES + 1024);
 
 	if (result->end == EXEC_END_OUTPUT_LIMIT && sink->enough == ENOUGH_DEADLINE)
 		result->end = EXEC_END_TIMEOUT;
@@ -152,10 +153,10 @@ static int conclude(const struct stream_sink *sink, const struct exec_request *r
 		return conclude_enough(sink, err);
 	if (result->end == EXEC_END_CANCELLED)
 		return 128 + stop_signal();
-	(void)notice_append(&notice, request, result, sink->limit_bytes);
-	if (notice.length > 0)
-		say(notice.data, notice.length);
-	buf_finish(&notice);
+	(void)notice_append(&lines, &notice);
+	if (lines.length > 0)
+		say(lines.data, lines.length);
+	buf_finish(&lines);
 	return exec_result_exit_code(result);
 }
 

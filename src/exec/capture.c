@@ -54,6 +54,7 @@ static int repair(struct buf *buf)
 int capture_conclude(struct capture *capture, const struct exec_request *request,
 		     const struct exec_result *result, struct error *err)
 {
+	const struct notice notice = { request, result, capture->limit_bytes };
 	bool has_memory = !capture->out.failed && !capture->err.failed;
 
 	if (result->end == EXEC_END_TIMEOUT || result->end == EXEC_END_OUTPUT_LIMIT) {
@@ -64,7 +65,7 @@ int capture_conclude(struct capture *capture, const struct exec_request *request
 	/* Also after the memory ran out (the sink then said "enough", which looks like the output
 	 * limit): the agent must not be told a limit that was not reached. */
 	if (!has_memory || repair(&capture->out) < 0 || repair(&capture->err) < 0 ||
-	    notice_append(&capture->err, request, result, capture->limit_bytes) < 0)
+	    notice_append(&capture->err, &notice) < 0)
 		return error_set(err, ERROR_BUSY,
 				 "The server has no memory for the output of this command. "
 				 "Try again later, or print less.");

@@ -55,10 +55,28 @@ enum exec_start_step {
 	EXEC_START_PROCESS,   /* fork, limits: the sandbox is out of something */
 };
 
+/* Limits of its sandbox that a command ran into; bits. */
+enum exec_limit {
+	EXEC_LIMIT_MEMORY = 1, /* a process was killed for want of memory */
+	EXEC_LIMIT_PIDS = 2,   /* a new process was refused */
+	EXEC_LIMIT_DISK = 4,   /* the disk was full at its end ... */
+	EXEC_LIMIT_FILES = 8,  /* ... or could not hold one more file, however small */
+};
+
+/* What a sandbox may use; 0: not limited, or not known. */
+struct exec_limits {
+	uint64_t memory_bytes;
+	uint64_t pids;
+	uint64_t disk_bytes;
+	bool disk_is_memory; /* its files count as memory too */
+};
+
 struct exec_result {
 	enum exec_end end;
 	int code;
 	enum exec_start_step start_step;
+	unsigned limits_hit; /* of enum exec_limit; none for a command that exited with 0 */
+	struct exec_limits limits;
 	/* The command could not be killed in time, so its whole sandbox was; `end` still says why.
 	 */
 	bool was_reset;

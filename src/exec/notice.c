@@ -70,25 +70,30 @@ static void append_cannot_start(struct buf *err, const struct exec_request *requ
 	(void)buf_append_byte(err, ']');
 }
 
-int notice_append(struct buf *err, const struct exec_request *request,
-		  const struct exec_result *result, uint64_t output_limit_bytes)
+/* The line that says why it ended. */
+static void append_end(struct buf *err, const struct notice *notice)
 {
-	switch (result->end) {
+	switch (notice->result->end) {
 	case EXEC_END_TIMEOUT:
-		append_timeout(err, request->timeout_ms);
+		append_timeout(err, notice->request->timeout_ms);
 		break;
 	case EXEC_END_OUTPUT_LIMIT:
-		append_output_limit(err, output_limit_bytes);
+		append_output_limit(err, notice->output_limit_bytes);
 		break;
 	case EXEC_END_NOT_STARTED:
-		append_cannot_start(err, request, result);
+		append_cannot_start(err, notice->request, notice->result);
 		break;
 	case EXEC_END_EXIT:
 	case EXEC_END_SIGNAL:
 	case EXEC_END_CANCELLED:
 		break;
 	}
-	if (result->was_reset) {
+}
+
+int notice_append(struct buf *err, const struct notice *notice)
+{
+	append_end(err, notice);
+	if (notice->result->was_reset) {
 		begin_line(err);
 		(void)buf_append_string(err,
 					"the sandbox was reset because the command could not be "

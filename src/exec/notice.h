@@ -11,10 +11,17 @@
 
 #include <stdint.h>
 
+/* What there is to say about. */
+struct notice {
+	const struct exec_request *request;
+	const struct exec_result *result;
+	uint64_t output_limit_bytes;
+};
+
 /*
- * Appends the lines that `result` calls for, each on a line of its own (a
+ * Appends the lines that `notice` calls for, each on a line of its own (a
  * newline comes before one if `err` does not end with one, none comes after the
- * last); nothing for a command that ended by itself. -1 if `err` is full.
+ * last); nothing for a command that ended by itself. The first is why it ended,
+ * which clients match; what may help comes after it. -1 if `err` is full.
  */
-int notice_append(struct buf *err, const struct exec_request *request,
-		  const struct exec_result *result, uint64_t output_limit_bytes);
+int notice_append(struct buf *err, const struct notice *notice);

@@ -18,6 +18,12 @@
 
 struct guest_link;
 
+/* The kernel's counts for one sandbox; they only grow. */
+struct guest_link_counters {
+	uint64_t memory_kills;	    /* processes killed for want of memory */
+	uint64_t refused_processes; /* forks refused by the limit of processes */
+};
+
 struct guest_link_config {
 	int socket_fd; /* taken, also on failure */
 	/* Kills the whole sandbox from outside when a command cannot be killed, or the guest
@@ -30,6 +36,10 @@ struct guest_link_config {
 	const char *directory;	 /* where commands start; borrowed; NULL: where the guest stands */
 	uint64_t ready_deadline; /* clock_now_ms() time */
 	const struct cancel *cancel; /* ends the wait for READY; may be NULL */
+	struct exec_limits limits;   /* told in results */
+	/* The counters of this sandbox by now; false if they cannot be read. On every call's path:
+	 * must not block. Called from any thread that runs an exec. NULL: there are none. */
+	bool (*read_counters)(void *context, struct guest_link_counters *counters);
 };
 
 /* Waits for READY with our own build id. */

@@ -155,16 +155,17 @@ static void a_notice_stands_on_a_line_of_its_own(void **state)
 {
 	struct exec_request request = EXEC_REQUEST_INIT;
 	struct exec_result result = { .end = EXEC_END_EXIT, .was_reset = true };
+	const struct notice notice = { &request, &result, 1 };
 	struct buf unfinished = BUF_INIT(1000);
 	struct buf finished = BUF_INIT(1000);
 
 	(void)state;
 	request.args = test_args;
 	assert_int_equal(buf_append_string(&unfinished, "text"), 0);
-	assert_int_equal(notice_append(&unfinished, &request, &result, 1), 0);
+	assert_int_equal(notice_append(&unfinished, &notice), 0);
 	assert_memory_equal(unfinished.data, "text\n[kilntainers: ", 19);
 	assert_int_equal(buf_append_string(&finished, "text\n"), 0);
-	assert_int_equal(notice_append(&finished, &request, &result, 1), 0);
+	assert_int_equal(notice_append(&finished, &notice), 0);
 	assert_memory_equal(finished.data, "text\n[kilntainers: ", 19);
 	buf_finish(&unfinished);
 	buf_finish(&finished);
