@@ -124,6 +124,25 @@
 #define LIMIT_DISK_OWN_INODES 1024
 #define LIMIT_NOFILE_SOFT 1024
 #define LIMIT_NOFILE_HARD 4096
+/* What a sandbox may use of the machine, unless --memory or --pids-limit say otherwise. */
+#define LIMIT_DEFAULT_MEMORY_BYTES (1024 * MIB)
+#define LIMIT_MIN_MEMORY_BYTES (16 * MIB)
+#define LIMIT_DEFAULT_PIDS 256
+/* Guest, spare, supervisor, a shell and a few programs. */
+#define LIMIT_MIN_PIDS 16
+#define LIMIT_MAX_PIDS 4194304
+/* What all sandboxes may use together, in per cent of the machine's memory and of its process
+ * numbers (and threads, where those are fewer). */
+#define LIMIT_TOTAL_MEMORY_PERCENT 60
+#define LIMIT_TOTAL_PIDS_PERCENT 50
+/* Of processor time against everybody else's 100, when there is not enough for all. */
+#define LIMIT_CPU_WEIGHT 50
+/* Control groups that are kept for the next sandboxes. */
+#define LIMIT_IDLE_GROUPS 8
+/* At the end: for the kernel to let go of the last groups. */
+#define LIMIT_GROUPS_END_MS 500
+/* systemd's answer to one request. */
+#define LIMIT_SYSTEMD_MS 3000
 /* For the kernel to kill all processes of a sandbox and take its namespaces apart. */
 #define LIMIT_DESTROY_MS 10000
 /* An --image tar: entries, and unpacked bytes with the holes of sparse files (bombs). */

@@ -1,0 +1,593 @@
+/* SPDX-License-Identifier: MIT */
+#include "backend/native/cgroup.h"
+
+#include "backend/native/cgroup_base.h"
+#include "base/alloc.h"
+#include "base/attr.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/limits.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define GROUP_NAME_BYTES 16
+/* Of a file of counters; what matters stands in the first lines. */
+#define COUNTERS_BYTES 512
+#define CPU_PERIOD_US 100000
+/* A group that was emptied may still be charged for what the kernel frees later. */
+#define REUSABLE_BYTES (4 * MIB)
+#define REMOVE_AGAIN_MS 5
+/* A huge page, and a batch per processor. */
+#define CHARGED_AHEAD_BYTES (4 * MIB)
+
+/* One directory tree: the only one of version 2, or that of one or more controllers in version 1.
+ */
+struct hierarchy {
+	const char *base; /* where it begins; points into cgroups->base */
+	char *path;	  /* of the group that holds all others */
+	int fd;
+	bool holds[CGROUP_CONTROLLERS];
+};
+
+struct cgroup {
+	struct cgroups *cgroups;
+	struct cgroup *next; /* among the idle or the dying */
+	unsigned number;
+	int memory_fd; /* what counts kills; -1: nothing does */
+	int most_fd;   /* version 1: the most that was in use */
+	int pids_fd;
+	struct cgroup_counters before; /* it was taken */
+};
+
+struct cgroups {
+	struct cgroup_base base;
+	struct cgroup_limits each;
+	bool is_v2;
+	bool is_for_others; /* the zygote's root may be another user to the kernel than we are */
+	struct hierarchy hierarchies[CGROUP_CONTROLLERS];
+	unsigned hierarchy_count;
+
+	pthread_mutex_t lock;
+	unsigned last_number;
+	struct cgroup *idle; /* empty, for the next sandbox */
+	unsigned idle_count;
+	struct cgroup *dying; /* to be removed as soon as the kernel lets go */
+};
+
+/* --- files -------------------------------------------------------------------- */
+
+static int write_at(int directory_fd, const char *name, const char *text, struct error *err)
+{
+	CLEANUP(cleanup_fd)
+	int fd = openat(directory_fd, name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		return error_set_errno(err, "writing \"%s\" to %s of a control group", text, name);
+	return 0;
+}
+
+static int write_number(int directory_fd, const char *name, uint64_t number, struct error *err)
+{
+	char text[24];
+
+	(void)snprintf(text, sizeof(text), "%" PRIu64, number);
+	return write_at(directory_fd, name, text, err);
+}
+
+/* What a kernel may lack: accounting of swap, mostly. */
+static int write_number_where_known(int directory_fd, const char *name, uint64_t number,
+				    struct error *err)
+{
+	if (faccessat(directory_fd, name, F_OK, 0) < 0)
+		return 0;
+	return write_number(directory_fd, name, number, err);
+}
+
+/* The number after `key` in a file of lines "key number"; of a file that is one number, with key
+ * NULL. */
+static uint64_t read_counter(int fd, const char *key)
+{
+	char text[COUNTERS_BYTES];
+	ssize_t got = fd < 0 ? -1 : pread(fd, text, sizeof(text) - 1, 0);
+	size_t length = key ? strlen(key) : 0;
+	const char *line = text;
+
+	if (got <= 0)
+		return 0;
+	text[got] = '\0';
+	while (line && key && (strncmp(line, key, length) != 0 || line[length] != ' ')) {
+		line = strchr(line, '\n');
+		line = line ? line + 1 : NULL;
+	}
+	return line ? strtoull(line + length, NULL, 10) : 0;
+}
+
+/* --- limits --------------------------------------------------------------------- */
+
+static int limit_memory(bool is_v2, int fd, uint64_t bytes, struct error *err)
+{
+	if (bytes == 0)
+		return 0;
+	if (is_v2)
+		return write_number(fd, "memory.max", bytes, err) < 0
+			       ? -1
+			       : write_number_where_known(fd, "memory.swap.max", 0, err);
+	if (write_number(fd, "memory.limit_in_bytes", bytes, err) < 0)
+		return -1;
+	return write_number_where_known(fd, "memory.memsw.limit_in_bytes", bytes, err);
+}
+
+static int limit_cpu(bool is_v2, int fd, uint64_t milli, struct error *err)
+{
+	uint64_t quota_us = milli * CPU_PERIOD_US / 1000;
+	char text[48];
+
+	if (milli == 0)
+		return 0;
+	if (!is_v2)
+		return write_number(fd, "cpu.cfs_period_us", CPU_PERIOD_US, err) < 0
+			       ? -1
+			       : write_number(fd, "cpu.cfs_quota_us", quota_us, err);
+	(void)snprintf(text, sizeof(text), "%" PRIu64 " %d", quota_us, CPU_PERIOD_US);
+	return write_at(fd, "cpu.max", text, err);
+}
+
+static int limit_group(const struct cgroups *cgroups, const struct hierarchy *hierarchy, int fd,
+		       const struct cgroup_limits *limits, struct error *err)
+{
+	if (hierarchy->holds[CGROUP_MEMORY] &&
+	    limit_memory(cgroups->is_v2, fd, limits->memory_bytes, err) < 0)
+		return -1;
+	if (hierarchy->holds[CGROUP_PIDS] && limits->pids > 0 &&
+	    write_number(fd, "pids.max", limits->pids, err) < 0)
+		return -1;
+	if (hierarchy->holds[CGROUP_CPU] &&
+	    limit_cpu(cgroups->is_v2, fd, limits->cpu_milli, err) < 0)
+		return -1;
+	return 0;
+}
+
+/* --- the group that holds all others ------------------------------------------------- */
+
+/* Whoever enters asks as the zygote's root, which with subordinate ids is another user than we
+ * are. Nobody else gains by it: to move a process one must be able to write in the group that it
+ * comes from, too. */
+static void open_to_zygote(int directory_fd)
+{
+	(void)!fchmodat(directory_fd, "cgroup.procs", 0666, 0);
+}
+
+/* After the drop of rights somebody else makes and removes groups here. */
+static int give_away(int fd, const struct cgroups_request *request, struct error *err)
+{
+	static const char *const files[] = { ".", "cgroup.procs", "cgroup.subtree_control",
+					     "cgroup.threads" };
+
+	if (geteuid() != 0 || request->run_as == 0)
+		return 0;
+	for (size_t i = 0; i < ARRAY_LENGTH(files); i++) {
+		if (fchownat(fd, files[i], request->run_as, request->run_as_group, 0) < 0 &&
+		    errno != ENOENT)
+			return error_set_errno(err, "giving a control group to user %u",
+					       (unsigned)request->run_as);
+	}
+	return 0;
+}
+
+/* What it may have at a time when others want it too: others go first. */
+static int lower_weight(const struct cgroups *cgroups, int fd, struct error *err)
+{
+	return cgroups->is_v2 ? write_number(fd, "cpu.weight", LIMIT_CPU_WEIGHT, err)
+			      : write_number(fd, "cpu.shares", LIMIT_CPU_WEIGHT * 1024 / 100, err);
+}
+
+static int set_up_top(const struct cgroups *cgroups, const struct hierarchy *hierarchy,
+		      const struct cgroups_request *request, struct error *err)
+{
+	struct cgroup_limits sum = request->sum;
+	int fd = hierarchy->fd;
+
+	sum.cpu_milli = 0;
+	/* Where limits do not reach down by themselves (version 1 before Linux 5.11). */
+	if (!cgroups->is_v2 && hierarchy->holds[CGROUP_MEMORY])
+		(void)write_number(fd, "memory.use_hierarchy", 1, NULL);
+	if (limit_group(cgroups, hierarchy, fd, &sum, err) < 0)
+		return -1;
+	if (hierarchy->holds[CGROUP_CPU] && lower_weight(cgroups, fd, err) < 0)
+		return -1;
+	for (size_t i = 0; cgroups->is_v2 && i < CGROUP_CONTROLLERS; i++) {
+		char text[16];
+
+		(void)snprintf(text, sizeof(text), "+%s", cgroup_controller_names[i]);
+		if (hierarchy->holds[i] && write_at(fd, "cgroup.subtree_control", text, err) < 0)
+			return -1;
+	}
+	return give_away(fd, request, err);
+}
+
+static int make_top(const struct cgroups *cgroups, struct hierarchy *hierarchy,
+		    const struct cgroups_request *request, struct error *err)
+{
+	hierarchy->path = alloc_printf("%s/%s", hierarchy->base, request->name);
+	request->on_directory(request->context, hierarchy->path);
+	if (mkdir(hierarchy->path, 0755) < 0)
+		return error_set_errno(err, "making %s", hierarchy->path);
+	hierarchy->fd = open(hierarchy->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (hierarchy->fd < 0)
+		return error_set_errno(err, "opening %s", hierarchy->path);
+	return set_up_top(cgroups, hierarchy, request, err);
+}
+
+/* Controllers that are mounted together share a hierarchy. */
+static void add_controller(struct cgroups *cgroups, enum cgroup_controller controller,
+			   const char *base)
+{
+	unsigned i = 0;
+
+	while (i < cgroups->hierarchy_count && strcmp(cgroups->hierarchies[i].base, base) != 0)
+		i++;
+	if (i == cgroups->hierarchy_count)
+		cgroups->hierarchies[cgroups->hierarchy_count++] =
+			(struct hierarchy){ .base = base, .fd = -1 };
+	cgroups->hierarchies[i].holds[controller] = true;
+}
+
+static int make_tops(struct cgroups *cgroups, const struct cgroups_request *request,
+		     struct error *err)
+{
+	const struct cgroup_place *place = &cgroups->base.place;
+
+	for (size_t i = 0; i < CGROUP_CONTROLLERS; i++) {
+		if (cgroups->base.holds[i])
+			add_controller(cgroups, (enum cgroup_controller)i,
+				       cgroups->is_v2 ? place->v2 : place->v1[i]);
+	}
+	if (cgroups->is_v2 && cgroups->is_for_others) {
+		CLEANUP(cleanup_fd)
+		int fd = open(place->v2, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+		open_to_zygote(fd);
+	}
+	for (unsigned i = 0; i < cgroups->hierarchy_count; i++) {
+		if (make_top(cgroups, &cgroups->hierarchies[i], request, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+struct cgroups *cgroups_create(const struct cgroups_request *request, struct cgroups_facts *facts)
+{
+	const struct cgroup_base_request base = {
+		.zygote = request->zygote,
+		.name = request->name,
+		.on_directory = request->on_directory,
+		.context = request->context,
+	};
+	struct cgroups *cgroups = alloc_zeroed(sizeof(*cgroups));
+	struct error err = ERROR_INIT;
+
+	(void)pthread_mutex_init(&cgroups->lock, NULL);
+	cgroups->each = request->each;
+	cgroups->is_for_others = geteuid() != 0;
+	cgroup_base_find(&base, &cgroups->base);
+	cgroups->is_v2 = cgroups->base.place.v2;
+	memcpy(facts->holds, cgroups->base.holds, sizeof(facts->holds));
+	(void)snprintf(facts->layer, sizeof(facts->layer), "%s", cgroups->base.layer);
+	(void)snprintf(facts->reason, sizeof(facts->reason), "%s", cgroups->base.reason);
+	if (facts->layer[0] && make_tops(cgroups, request, &err) == 0)
+		return cgroups;
+	if (err.kind != ERROR_NONE) {
+		*facts = (struct cgroups_facts){ .layer = "" };
+		(void)snprintf(facts->reason, sizeof(facts->reason), "%s", err.message);
+	}
+	cgroups_destroy(cgroups);
+	return NULL;
+}
+
+/* --- the groups of sandboxes -------------------------------------------------------- */
+
+static void group_name(const struct cgroup *group, char name[GROUP_NAME_BYTES])
+{
+	(void)snprintf(name, GROUP_NAME_BYTES, "s%u", group->number);
+}
+
+static int open_group(const struct hierarchy *hierarchy, const struct cgroup *group)
+{
+	char name[GROUP_NAME_BYTES];
+
+	group_name(group, name);
+	return openat(hierarchy->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+/* False while the kernel still counts somebody in it. */
+static bool remove_directories(const struct cgroup *group)
+{
+	const struct cgroups *cgroups = group->cgroups;
+	char name[GROUP_NAME_BYTES];
+	bool is_gone = true;
+
+	group_name(group, name);
+	for (unsigned i = 0; i < cgroups->hierarchy_count; i++) {
+		if (unlinkat(cgroups->hierarchies[i].fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+			is_gone = false;
+	}
+	return is_gone;
+}
+
+static void free_group(struct cgroup *group)
+{
+	cleanup_fd(&group->memory_fd);
+	cleanup_fd(&group->most_fd);
+	cleanup_fd(&group->pids_fd);
+	free(group);
+}
+
+static void open_counters(struct cgroup *group, const struct hierarchy *hierarchy, int fd)
+{
+	const int flags = O_RDONLY | O_CLOEXEC;
+	bool is_v2 = group->cgroups->is_v2;
+
+	if (hierarchy->holds[CGROUP_MEMORY]) {
+		group->memory_fd =
+			openat(fd, is_v2 ? "memory.events" : "memory.oom_control", flags);
+		group->most_fd =
+			is_v2 ? -1 : openat(fd, "memory.max_usage_in_bytes", O_RDWR | O_CLOEXEC);
+	}
+	if (hierarchy->holds[CGROUP_PIDS])
+		group->pids_fd = openat(fd, "pids.events", flags);
+}
+
+static int make_in(struct cgroup *group, const struct hierarchy *hierarchy, struct error *err)
+{
+	const struct cgroups *cgroups = group->cgroups;
+	char name[GROUP_NAME_BYTES];
+	CLEANUP(cleanup_fd) int fd = -1;
+
+	group_name(group, name);
+	if (mkdirat(hierarchy->fd, name, 0755) < 0)
+		return error_set_errno(err, "making the control group %s/%s", hierarchy->path,
+				       name);
+	fd = open_group(hierarchy, group);
+	if (fd < 0)
+		return error_set_errno(err, "opening the control group %s/%s", hierarchy->path,
+				       name);
+	if (limit_group(cgroups, hierarchy, fd, &cgroups->each, err) < 0)
+		return -1;
+	if (cgroups->is_for_others)
+		open_to_zygote(fd);
+	open_counters(group, hierarchy, fd);
+	return 0;
+}
+
+static struct cgroup *make_group(struct cgroups *cgroups, unsigned number, struct error *err)
+{
+	struct cgroup *group = alloc_zeroed(sizeof(*group));
+
+	*group = (struct cgroup){
+		.cgroups = cgroups, .number = number, .memory_fd = -1, .most_fd = -1, .pids_fd = -1
+	};
+	for (unsigned i = 0; i < cgroups->hierarchy_count; i++) {
+		if (make_in(group, &cgroups->hierarchies[i], err) < 0) {
+			(void)remove_directories(group);
+			free_group(group);
+			return NULL;
+		}
+	}
+	return group;
+}
+
+/* Version 1 counts kills, but not whose limit was the reason (its failcnt stays 0 on newer
+ * kernels): it was the group's own if so much was in use, give or take what the kernel charges in
+ * advance. */
+static uint64_t count_own_limits(const struct cgroup *group, uint64_t kills)
+{
+	uint64_t limit = group->cgroups->each.memory_bytes;
+
+	if (group->cgroups->is_v2)
+		return read_counter(group->memory_fd, "oom");
+	return read_counter(group->most_fd, NULL) + CHARGED_AHEAD_BYTES >= limit ? kills : 0;
+}
+
+static void read_counters(const struct cgroup *group, struct cgroup_counters *counters)
+{
+	counters->memory_kills = read_counter(group->memory_fd, "oom_kill");
+	counters->own_memory_limits = count_own_limits(group, counters->memory_kills);
+	counters->refused_processes = read_counter(group->pids_fd, "max");
+}
+
+/* What was counted for earlier sandboxes is no news. */
+static void begin_counting(struct cgroup *group)
+{
+	if (group->most_fd >= 0)
+		(void)!write(group->most_fd, "0", 1);
+	read_counters(group, &group->before);
+}
+
+void cgroup_count(const struct cgroup *group, struct cgroup_counters *counters)
+{
+	read_counters(group, counters);
+	counters->memory_kills -= group->before.memory_kills;
+	if (counters->own_memory_limits > group->before.own_memory_limits)
+		counters->own_memory_limits -= group->before.own_memory_limits;
+	else
+		counters->own_memory_limits = 0;
+	counters->refused_processes -= group->before.refused_processes;
+}
+
+static bool is_empty(const struct cgroup *group, const struct hierarchy *hierarchy)
+{
+	CLEANUP(cleanup_fd) int directory = open_group(hierarchy, group);
+	CLEANUP(cleanup_fd)
+	int fd = openat(directory, "cgroup.procs", O_RDONLY | O_CLOEXEC);
+	char byte;
+
+	return fd >= 0 && read(fd, &byte, 1) == 0;
+}
+
+static bool is_reusable(const struct cgroup *group)
+{
+	const struct cgroups *cgroups = group->cgroups;
+	const char *usage = cgroups->is_v2 ? "memory.current" : "memory.usage_in_bytes";
+
+	for (unsigned i = 0; i < cgroups->hierarchy_count; i++) {
+		const struct hierarchy *hierarchy = &cgroups->hierarchies[i];
+		CLEANUP(cleanup_fd) int directory = open_group(hierarchy, group);
+		CLEANUP(cleanup_fd)
+		int fd = hierarchy->holds[CGROUP_MEMORY]
+				 ? openat(directory, usage, O_RDONLY | O_CLOEXEC)
+				 : -1;
+
+		if (!is_empty(group, hierarchy) || read_counter(fd, NULL) > REUSABLE_BYTES)
+			return false;
+	}
+	return true;
+}
+
+/* Under the lock. */
+static void bury_dying(struct cgroups *cgroups)
+{
+	struct cgroup **link = &cgroups->dying;
+
+	while (*link) {
+		struct cgroup *group = *link;
+
+		if (remove_directories(group)) {
+			*link = group->next;
+			free_group(group);
+		} else {
+			link = &group->next;
+		}
+	}
+}
+
+static struct cgroup *take_idle(struct cgroups *cgroups)
+{
+	struct cgroup **link = &cgroups->idle;
+	struct cgroup *group;
+
+	while (*link && !is_reusable(*link))
+		link = &(*link)->next;
+	if (!*link)
+		return NULL;
+	cgroups->idle_count--;
+	group = *link;
+	*link = group->next;
+	return group;
+}
+
+struct cgroup *cgroup_take(struct cgroups *cgroups, struct error *err)
+{
+	struct cgroup *group;
+	unsigned number;
+
+	(void)pthread_mutex_lock(&cgroups->lock);
+	bury_dying(cgroups);
+	group = take_idle(cgroups);
+	number = ++cgroups->last_number;
+	(void)pthread_mutex_unlock(&cgroups->lock);
+	if (!group)
+		return make_group(cgroups, number, err);
+	begin_counting(group);
+	return group;
+}
+
+void cgroup_release(struct cgroup *group)
+{
+	struct cgroups *cgroups;
+
+	if (!group)
+		return;
+	cgroups = group->cgroups;
+	(void)pthread_mutex_lock(&cgroups->lock);
+	if (cgroups->idle_count < LIMIT_IDLE_GROUPS) {
+		group->next = cgroups->idle;
+		cgroups->idle = group;
+		cgroups->idle_count++;
+	} else {
+		group->next = cgroups->dying;
+		cgroups->dying = group;
+		bury_dying(cgroups);
+	}
+	(void)pthread_mutex_unlock(&cgroups->lock);
+}
+
+int cgroup_open(const struct cgroup *group, struct cgroup_directories *directories,
+		struct error *err)
+{
+	const struct cgroups *cgroups = group->cgroups;
+
+	*directories = (struct cgroup_directories){ .is_v2 = cgroups->is_v2 };
+	for (unsigned i = 0; i < cgroups->hierarchy_count; i++) {
+		const struct hierarchy *hierarchy = &cgroups->hierarchies[i];
+		int fd = open_group(hierarchy, group);
+
+		if (fd < 0) {
+			(void)error_set_errno(err, "opening a control group below %s",
+					      hierarchy->path);
+			while (directories->count > 0)
+				cleanup_fd(&directories->fds[--directories->count]);
+			return -1;
+		}
+		/* A weight alone is no promise. */
+		if (hierarchy->holds[CGROUP_CPU] && !hierarchy->holds[CGROUP_MEMORY] &&
+		    !hierarchy->holds[CGROUP_PIDS] && cgroups->each.cpu_milli == 0)
+			directories->optional |= 1u << directories->count;
+		directories->fds[directories->count++] = fd;
+	}
+	return 0;
+}
+
+/* --- the end ---------------------------------------------------------------------------- */
+
+static bool remove_tops(struct cgroups *cgroups)
+{
+	bool is_gone = true;
+
+	for (unsigned i = 0; i < cgroups->hierarchy_count; i++) {
+		struct hierarchy *hierarchy = &cgroups->hierarchies[i];
+
+		if (hierarchy->path && rmdir(hierarchy->path) < 0 && errno != ENOENT)
+			is_gone = false;
+	}
+	return is_gone;
+}
+
+void cgroups_destroy(struct cgroups *cgroups)
+{
+	uint64_t deadline_ms = clock_now_ms() + LIMIT_GROUPS_END_MS;
+	struct cgroup **last;
+
+	if (!cgroups)
+		return;
+	for (last = &cgroups->dying; *last; last = &(*last)->next)
+		;
+	*last = TAKE_PTR(cgroups->idle);
+	bury_dying(cgroups);
+	/* What is left then, the next start removes. */
+	while ((cgroups->dying || !remove_tops(cgroups)) && clock_now_ms() < deadline_ms) {
+		(void)poll(NULL, 0, REMOVE_AGAIN_MS);
+		bury_dying(cgroups);
+	}
+	while (cgroups->dying) {
+		struct cgroup *group = cgroups->dying;
+
+		cgroups->dying = group->next;
+		free_group(group);
+	}
+	for (unsigned i = 0; i < cgroups->hierarchy_count; i++) {
+		cleanup_fd(&cgroups->hierarchies[i].fd);
+		free(cgroups->hierarchies[i].path);
+	}
+	cgroup_base_finish(&cgroups->base);
+	(void)pthread_mutex_destroy(&cgroups->lock);
+	free(cgroups);
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+/*
+ * Limits by control groups: one group for all sandboxes of this server, with what
+ * they may use together, and in it one for each sandbox.
+ *
+ *   BASE                    what this process may divide up (cgroup_base.h)
+ *   └─ NAME                 the sums; low weight of processor time
+ *      ├─ s1                a sandbox: its memory, processes, processor time
+ *      └─ s2
+ *
+ * In version 1 that exists once per hierarchy. Which controllers there are is
+ * found out at creation and never changes. What is not there is said, never
+ * silently left out: cgroups_facts.
+ *
+ * Directories of dead sandboxes are used again, since the kernel takes longer to
+ * make one than to empty it.
+ *
+ * Any thread.
+ */
+
+#include "backend/native/cgroup_find.h"
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* 0: not limited. */
+struct cgroup_limits {
+	uint64_t memory_bytes; /* files in memory and the kernel's share included; no swap */
+	uint64_t pids;	       /* processes and threads */
+	uint64_t cpu_milli;    /* thousandths of a processor */
+};
+
+struct cgroups_request {
+	pid_t zygote;	  /* what it starts is limited; it may be moved */
+	const char *name; /* of the group that holds all others; borrowed for the call */
+	struct cgroup_limits each;
+	struct cgroup_limits sum; /* of them all; cpu_milli is not used */
+	uid_t run_as;		  /* as root: who this process will be when it makes groups */
+	gid_t run_as_group;
+	/* Told of each directory before it is made, so that somebody can remove what this process
+	 * cannot any more. */
+	void (*on_directory)(void *context, const char *path);
+	void *context;
+};
+
+struct cgroups_facts {
+	bool holds[CGROUP_CONTROLLERS];
+	char layer[128];  /* what holds them: "cgroup v1"; empty: nothing */
+	char reason[512]; /* why not all are held, and what helps; empty if all are */
+};
+
+struct cgroups;
+
+/* NULL if no controller can be had; *facts in any case. May wait for systemd, at most some
+ * seconds. */
+struct cgroups *cgroups_create(const struct cgroups_request *request, struct cgroups_facts *facts);
+/* After every group was released and the zygote is dead. Removes what it made. Takes NULL. */
+void cgroups_destroy(struct cgroups *cgroups);
+
+struct cgroup;
+
+/* A group with its limits set and nobody in it. */
+struct cgroup *cgroup_take(struct cgroups *cgroups, struct error *err);
+/* Everybody in it is dead, or soon will be. Takes NULL. */
+void cgroup_release(struct cgroup *group);
+
+#define CGROUP_MAX_DIRECTORIES 3
+
+/* Where a process must go to be in it. Directories (O_PATH), the caller's to close. */
+struct cgroup_directories {
+	int fds[CGROUP_MAX_DIRECTORIES];
+	unsigned count;
+	bool is_v2;
+	unsigned optional; /* bits of those that hold no limit that was asked for */
+};
+int cgroup_open(const struct cgroup *group, struct cgroup_directories *directories,
+		struct error *err);
+
+struct cgroup_counters {
+	uint64_t memory_kills;	    /* processes killed because memory ran out */
+	uint64_t own_memory_limits; /* 0: the reason was not the own limit of this group */
+	uint64_t refused_processes;
+};
+
+/* Since cgroup_take. What is not counted here stays 0. */
+void cgroup_count(const struct cgroup *group, struct cgroup_counters *counters);
