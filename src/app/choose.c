@@ -195,6 +195,8 @@ const struct backend_type *choose_backend(struct config *config, const struct op
 		return NULL;
 	warn_of_unused(type, options);
 	config->backend_name = type->name;
+	if (!option_is_given(options, OPTION_POOL))
+		config->registry.pool_size = type->default_pool;
 	*reason = why;
 	return type;
 }

@@ -78,6 +78,10 @@ static void load_registry(struct registry_config *registry, const struct options
 		registry->max_creating =
 			LIMIT_CREATING_PER_CORE * (cores > 0 ? (unsigned)cores : 1);
 	registry->max_sandboxes = (unsigned)option_number(options, OPTION_MAX_SANDBOXES);
+	/* Else the backend's own default, once there is one: choose.c. */
+	registry->is_pool_early = option_is_given(options, OPTION_POOL);
+	if (registry->is_pool_early)
+		registry->pool_size = (unsigned)option_number(options, OPTION_POOL);
 	registry->max_handles = LIMIT_STDIO_HANDLES;
 }
 

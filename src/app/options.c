@@ -225,6 +225,20 @@ const struct option_spec option_table[OPTION_COUNT] = {
 		.max = LIMIT_MAX_SANDBOXES,
 		.at_least = "1",
 	},
+	[OPTION_POOL] = {
+		.name = "pool",
+		.kind = OPTION_KIND_INTEGER,
+		.group = OPTION_GROUP_CORE,
+		.flags = OPTION_SERVE_ONLY,
+		.argument = "POOL",
+		.fallback_note = "native: 1, from the first call on; others: 0",
+		.help = "Sandboxes that are kept ready, so that a first call need not wait for "
+			"one. Given, they are made as soon as a client has come. They count "
+			"among --max-sandboxes, but keep no client from its own.",
+		.min = 0,
+		.max = LIMIT_MAX_POOL,
+		.at_least = "0",
+	},
 	[OPTION_LOG_LEVEL] = {
 		.name = "log-level",
 		.kind = OPTION_KIND_CHOICE,

@@ -4,6 +4,7 @@
 #include "base/random.h"
 
 #include <assert.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -114,6 +115,13 @@ int sandbox_death_fd(const struct sandbox *sandbox)
 	const struct backend_type *type = sandbox->backend->type;
 
 	return type->death_fd ? type->death_fd(sandbox) : -1;
+}
+
+bool sandbox_is_dead(const struct sandbox *sandbox)
+{
+	struct pollfd death = { sandbox_death_fd(sandbox), POLLIN, 0 };
+
+	return death.fd >= 0 && poll(&death, 1, 0) == 1;
 }
 
 void sandbox_death_cause(struct sandbox *sandbox, char cause[BACKEND_CAUSE_BYTES])

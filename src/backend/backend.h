@@ -66,6 +66,9 @@ struct backend_type {
 	const char *const *options;
 	/* Why this build lacks it, and how to get it; then every function below is NULL. */
 	const char *missing;
+	/* Sandboxes that a server on stdio keeps ready unless --pool says otherwise: none where one
+	 * costs money, or much of the machine. */
+	unsigned default_pool;
 
 	/* Main thread, before threads exist. Takes little time: what is slow (probing an
 	 * engine, reading an image) waits for check. NULL on failure. */
@@ -136,5 +139,7 @@ int sandbox_exec(struct sandbox *sandbox, const struct exec_request *request,
 /* Takes NULL. */
 void sandbox_destroy(struct sandbox *sandbox);
 int sandbox_death_fd(const struct sandbox *sandbox);
+/* False as well if the backend cannot tell. */
+bool sandbox_is_dead(const struct sandbox *sandbox);
 /* Never empty. */
 void sandbox_death_cause(struct sandbox *sandbox, char cause[BACKEND_CAUSE_BYTES]);

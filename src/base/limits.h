@@ -98,6 +98,16 @@
 /* Dead ones that still say what became of them, per session; oldest forgotten. */
 #define LIMIT_DEAD_HANDLES 256
 #define LIMIT_CREATE_MS 30000
+/* --pool: each takes memory before anybody uses it. */
+#define LIMIT_MAX_POOL 1000
+/* A sandbox has been given to a call: the next one for the pool is begun when this has passed ...
+ */
+#define LIMIT_POOL_CALM_MS 50
+/* ... or so soon after the last running command has ended; its answer goes out first. */
+#define LIMIT_POOL_SOON_MS 5
+/* After a sandbox for the pool could not be made, or died there; doubles up to the maximum. */
+#define LIMIT_POOL_RETRY_MS 1000
+#define LIMIT_POOL_RETRY_MAX_MS 60000
 /* Sandboxes being destroyed at once: each takes a thread and waits for the kernel or an engine. */
 #define LIMIT_BURIALS 16
 /* Buffers from here on are given back to the system when they are freed. The C library would raise

@@ -19,6 +19,7 @@ struct burial {
 	struct registry *registry;
 	struct sandbox *sandbox;
 	struct lease *lease; /* not NULL: only to be examined */
+	bool is_dead;	     /* nobody else says so */
 	char cause[BACKEND_CAUSE_BYTES];
 };
 
@@ -28,6 +29,11 @@ static void destroy(struct worker *worker)
 	char id[SANDBOX_ID_BYTES];
 
 	(void)snprintf(id, sizeof(id), "%s", burial->sandbox->id);
+	if (burial->is_dead) {
+		sandbox_death_cause(burial->sandbox, burial->cause);
+		log_event(LOG_WARNING, "sandbox_died", LOG_STRING("sandbox", id),
+			  LOG_STRING("cause", burial->cause));
+	}
 	sandbox_destroy(burial->sandbox);
 	log_event(LOG_INFO, "sandbox_removed", LOG_STRING("sandbox", id));
 }
@@ -69,27 +75,32 @@ void burial_start_queued(void *context)
 	}
 }
 
-static void enqueue(struct registry *registry, struct sandbox *sandbox, struct lease *lease)
+static void enqueue(struct registry *registry, const struct burial *what)
 {
 	struct burial *burial = alloc_zeroed(sizeof(*burial));
 
-	burial->worker.run = lease ? examine : destroy;
+	*burial = *what;
+	burial->worker.run = burial->lease ? examine : destroy;
 	burial->worker.done = finish;
 	burial->registry = registry;
-	burial->sandbox = sandbox;
-	burial->lease = lease;
 	DL_APPEND(registry->burials, burial);
 	burial_start_queued(registry);
 }
 
 void burial_add(struct registry *registry, struct sandbox *sandbox)
 {
-	enqueue(registry, sandbox, NULL);
+	enqueue(registry, &(const struct burial){ .sandbox = sandbox });
+}
+
+void burial_add_dead(struct registry *registry, struct sandbox *sandbox)
+{
+	enqueue(registry, &(const struct burial){ .sandbox = sandbox, .is_dead = true });
 }
 
 void burial_examine(struct lease *lease)
 {
-	enqueue(lease->session->registry, lease->sandbox, lease);
+	enqueue(lease->session->registry,
+		&(const struct burial){ .sandbox = lease->sandbox, .lease = lease });
 }
 
 bool burial_is_idle(const struct registry *registry)

@@ -11,6 +11,8 @@
 
 /* Takes the sandbox and destroys it. */
 void burial_add(struct registry *registry, struct sandbox *sandbox);
+/* The same of one that was nobody's and died: what it died of is logged. */
+void burial_add_dead(struct registry *registry, struct sandbox *sandbox);
 /* Finds out why lease->sandbox died, for lease_on_examined; the sandbox stays the lease's. */
 void burial_examine(struct lease *lease);
 bool burial_is_idle(const struct registry *registry);

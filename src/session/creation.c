@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "session/burial.h"
 #include "session/lease.h"
+#include "session/pool.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +16,8 @@
 struct creation {
 	struct worker worker;
 	struct registry *registry;
-	struct lease *lease; /* NULL: abandoned */
+	struct lease *lease; /* NULL: the pool's or abandoned */
+	struct pool *pool;   /* NULL: the lease's or abandoned */
 	struct cancel cancel;
 	uint64_t started_ms;
 	struct sandbox *sandbox;
@@ -62,6 +64,13 @@ static void create(struct worker *worker)
 						   &progress, &creation->error);
 }
 
+static const char *owner_name(const struct creation *creation)
+{
+	if (creation->lease)
+		return "call";
+	return creation->pool ? "pool" : "nobody";
+}
+
 static void log_end(const struct creation *creation)
 {
 	enum log_level failure = creation->error.kind == ERROR_CANCELLED ? LOG_INFO : LOG_WARNING;
@@ -69,11 +78,13 @@ static void log_end(const struct creation *creation)
 
 	if (creation->sandbox)
 		log_event(LOG_INFO, "sandbox_created", LOG_STRING("sandbox", creation->sandbox->id),
-			  LOG_NUMBER("duration_ms", duration_ms));
+			  LOG_NUMBER("duration_ms", duration_ms),
+			  LOG_STRING("for", owner_name(creation)));
 	else
 		log_event(failure, "sandbox_not_created",
 			  LOG_STRING("error", creation->error.message),
-			  LOG_NUMBER("duration_ms", duration_ms));
+			  LOG_NUMBER("duration_ms", duration_ms),
+			  LOG_STRING("for", owner_name(creation)));
 }
 
 static void free_creation(struct creation *creation)
@@ -92,6 +103,8 @@ static void finish(struct worker *worker)
 	log_end(creation);
 	if (creation->lease)
 		lease_on_created(creation->lease, creation->sandbox, &creation->error);
+	else if (creation->pool)
+		pool_on_created(creation->pool, creation->sandbox);
 	else if (creation->sandbox)
 		burial_add(registry, creation->sandbox);
 	free_creation(creation);
@@ -99,15 +112,13 @@ static void finish(struct worker *worker)
 	registry_something_ended(registry, NULL);
 }
 
-struct creation *creation_start(struct lease *lease, struct error *err)
+static struct creation *start(struct registry *registry, struct error *err)
 {
 	struct creation *creation = alloc_zeroed(sizeof(*creation));
-	struct registry *registry = lease->session->registry;
 
 	*creation = (struct creation){
 		.worker = { .run = create, .done = finish },
 		.registry = registry,
-		.lease = lease,
 		.cancel = { -1 },
 		.started_ms = clock_now_ms(),
 		.progress_task = { .run = take_progress },
@@ -122,8 +133,33 @@ struct creation *creation_start(struct lease *lease, struct error *err)
 	return creation;
 }
 
+struct creation *creation_start(struct lease *lease, struct error *err)
+{
+	struct creation *creation = start(lease->session->registry, err);
+
+	if (creation)
+		creation->lease = lease;
+	return creation;
+}
+
+struct creation *creation_start_pooled(struct registry *registry, struct error *err)
+{
+	struct creation *creation = start(registry, err);
+
+	if (creation)
+		creation->pool = registry->pool;
+	return creation;
+}
+
+void creation_give(struct creation *creation, struct lease *lease)
+{
+	creation->lease = lease;
+	creation->pool = NULL;
+}
+
 void creation_abandon(struct creation *creation)
 {
 	creation->lease = NULL;
+	creation->pool = NULL;
 	cancel_raise(&creation->cancel);
 }

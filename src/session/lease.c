@@ -9,10 +9,10 @@
 #include "base/random.h"
 #include "session/burial.h"
 #include "session/creation.h"
+#include "session/pool.h"
 
 #include <assert.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -165,13 +165,6 @@ static void die(struct lease *lease)
 static void on_death(void *context)
 {
 	die(context);
-}
-
-static bool is_dead(const struct sandbox *sandbox)
-{
-	struct pollfd death = { sandbox_death_fd(sandbox), POLLIN, 0 };
-
-	return death.fd >= 0 && poll(&death, 1, 0) == 1;
 }
 
 static char *write_epitaph(const struct lease *lease, const char *cause)
@@ -334,11 +327,52 @@ void lease_start_queued(struct registry *registry)
 	}
 }
 
+/* Its calls may run. */
+static void receive(struct lease *lease, struct sandbox *sandbox)
+{
+	struct registry *registry = lease->session->registry;
+	int death_fd = sandbox_death_fd(sandbox);
+	struct call *call;
+
+	loop_timer_stop(lease->timer);
+	lease->state = LEASE_READY;
+	lease->sandbox = sandbox;
+	lease->idle_since_ms = clock_now_ms();
+	/* Without memory for a watch, death is still noticed before each call. */
+	if (death_fd >= 0)
+		lease->death_watch =
+			loop_watch_readable(registry->loop, death_fd, on_death, lease, NULL);
+	DL_FOREACH2 (lease->waiting, call, queue_next)
+		call_restart_queue_timer(call);
+	pool_on_served(registry->pool);
+	advance(lease);
+}
+
+/* What the pool has, even if it is only half made. */
+static bool take_pooled(struct lease *lease)
+{
+	struct registry *registry = lease->session->registry;
+	struct sandbox *sandbox = pool_take(registry->pool);
+
+	if (sandbox) {
+		receive(lease, sandbox);
+		return true;
+	}
+	lease->creation = pool_take_creation(registry->pool, lease);
+	if (!lease->creation)
+		return false;
+	lease->state = LEASE_CREATING;
+	loop_timer_start(lease->timer, registry->config.create_ms);
+	return true;
+}
+
 static void request_sandbox(struct lease *lease)
 {
 	struct registry *registry = lease->session->registry;
 	struct error error = ERROR_INIT;
 
+	if (take_pooled(lease))
+		return;
 	if (registry->sandboxes >= registry->config.max_sandboxes) {
 		(void)error_set(&error, ERROR_QUOTA,
 				"This server is at its limit of %u sandboxes. Nothing was run. "
@@ -356,26 +390,13 @@ static void request_sandbox(struct lease *lease)
 
 void lease_on_created(struct lease *lease, struct sandbox *sandbox, const struct error *err)
 {
-	struct loop *loop = lease->session->registry->loop;
-	int death_fd = sandbox ? sandbox_death_fd(sandbox) : -1;
-	struct call *call;
-
 	lease->creation = NULL;
 	if (!sandbox) {
 		give_up_creation(lease, err);
 		return;
 	}
 	lease->pins++;
-	loop_timer_stop(lease->timer);
-	lease->state = LEASE_READY;
-	lease->sandbox = sandbox;
-	lease->idle_since_ms = clock_now_ms();
-	/* Without memory for a watch, death is still noticed before each call. */
-	if (death_fd >= 0)
-		lease->death_watch = loop_watch_readable(loop, death_fd, on_death, lease, NULL);
-	DL_FOREACH2 (lease->waiting, call, queue_next)
-		call_restart_queue_timer(call);
-	advance(lease);
+	receive(lease, sandbox);
 	unpin(lease);
 }
 
@@ -412,7 +433,7 @@ static void run_waiting(struct lease *lease)
 	struct registry *registry = lease->session->registry;
 
 	while (lease->waiting) {
-		if (is_dead(lease->sandbox)) {
+		if (sandbox_is_dead(lease->sandbox)) {
 			die(lease);
 			return;
 		}
@@ -528,6 +549,7 @@ void lease_on_call_ended(struct lease *lease, struct call *call)
 		enter_run_queue(lease);
 	settle(lease);
 	run_queued(registry);
+	pool_on_call_ended(registry->pool);
 }
 
 /* Frees the lease if it has no further use and nobody is using it. */

@@ -2,6 +2,7 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "session/pool.h"
 #include "session/state.h"
 
 #include <inttypes.h>
@@ -33,6 +34,13 @@ static void finish_preparation(struct worker *worker)
 	registry_something_ended(registry, NULL);
 }
 
+/* It waits for what has been started here. */
+static void begin_pool(struct registry *registry)
+{
+	if (registry->config.is_pool_early)
+		pool_begin(registry->pool);
+}
+
 void registry_prepare(struct registry *registry)
 {
 	struct preparation *preparation;
@@ -49,6 +57,7 @@ void registry_prepare(struct registry *registry)
 		registry->preparation = preparation;
 	else
 		free(preparation);
+	begin_pool(registry);
 }
 
 /* --- what the tool description says --------------------------------------------------- */
@@ -178,4 +187,5 @@ void registry_get_facts(struct registry *registry,
 	asker->on_facts = on_facts;
 	asker->context = context;
 	LL_APPEND(registry->probe->askers, asker);
+	begin_pool(registry);
 }

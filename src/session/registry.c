@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "session/burial.h"
 #include "session/lease.h"
+#include "session/pool.h"
 #include "session/state.h"
 
 #include <assert.h>
@@ -27,9 +28,12 @@ struct registry *registry_create(struct loop *loop, struct backend *backend,
 		registry->config.queue_wait_ms = LIMIT_QUEUE_WAIT_MS;
 	if (registry->config.progress_ms == 0)
 		registry->config.progress_ms = LIMIT_PROGRESS_INTERVAL_MS;
+	if (registry->config.pool_retry_ms == 0)
+		registry->config.pool_retry_ms = LIMIT_POOL_RETRY_MS;
 	(void)pthread_mutex_init(&registry->gate.mutex, NULL);
 	registry->burial_timer = loop_timer_create(loop, burial_start_queued, registry);
 	registry->grace_timer = loop_timer_create(loop, on_grace_over, registry);
+	registry->pool = pool_create(registry);
 	return registry;
 }
 
@@ -38,6 +42,7 @@ void registry_destroy(struct registry *registry)
 	if (!registry)
 		return;
 	assert(!registry->sessions);
+	pool_destroy(registry->pool);
 	loop_timer_destroy(registry->burial_timer);
 	loop_timer_destroy(registry->grace_timer);
 	(void)pthread_mutex_destroy(&registry->gate.mutex);
@@ -132,6 +137,7 @@ void registry_something_ended(struct registry *registry, struct session *session
 		DL_DELETE(registry->sessions, session);
 		free(session);
 	}
+	pool_advance(registry->pool);
 	if (!registry->is_shutting_down || registry->is_gone || registry->is_end_posted)
 		return;
 	registry->is_end_posted = true;
@@ -154,6 +160,7 @@ void registry_shut_down(struct registry *registry, uint64_t grace_ms,
 	registry->is_shutting_down = true;
 	registry->on_gone = on_gone;
 	registry->on_gone_context = context;
+	pool_close(registry->pool);
 	if (grace_ms > 0)
 		loop_timer_start(registry->grace_timer, grace_ms);
 	else

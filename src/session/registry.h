@@ -29,9 +29,12 @@ struct registry_config {
 	unsigned max_creating;	     /* sandboxes being made at once */
 	unsigned max_sandboxes;	     /* live ones in all */
 	unsigned max_handles;	     /* per session */
+	unsigned pool_size;	     /* sandboxes kept ready */
+	bool is_pool_early;	     /* before the first call, by what registry_prepare announces */
 	uint64_t create_ms;	     /* until a creation is given up; 0: LIMIT_CREATE_MS */
 	uint64_t queue_wait_ms;	     /* until a queued call is refused; 0: LIMIT_QUEUE_WAIT_MS */
 	uint64_t progress_ms;	     /* between reports; 0: LIMIT_PROGRESS_INTERVAL_MS */
+	uint64_t pool_retry_ms;	     /* the first pause of the pool; 0: LIMIT_POOL_RETRY_MS */
 };
 
 struct registry *registry_create(struct loop *loop, struct backend *backend,

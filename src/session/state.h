@@ -10,6 +10,7 @@
  *   creation   a sandbox being made, on a thread; belongs to a lease, not to a call
  *   call       waits in its lease for a sandbox and a free place, then runs on a thread
  *   burial     a sandbox that nobody uses any more, being looked at or destroyed on a thread
+ *   pool       sandboxes that nobody uses yet
  *
  * All of it belongs to the loop thread; no locks. A thread gets only what is its
  * own while it runs: a creation, a burial, or a call's request, capture and
@@ -32,6 +33,7 @@
 struct burial;
 struct creation;
 struct lease;
+struct pool;
 struct preparation;
 struct probe;
 
@@ -66,6 +68,7 @@ struct registry {
 	struct preparation *preparation; /* running; else NULL */
 	struct probe *probe;		 /* the same */
 	struct exec_facts *facts;
+	struct pool *pool;
 
 	bool is_shutting_down;
 	bool is_end_posted;

@@ -418,6 +418,7 @@ const struct backend_type backend_native = {
 	.name = "native",
 	.summary = "Linux namespaces, without a daemon",
 	.options = native_options,
+	.default_pool = 1,
 	.open = native_open,
 	.close = native_close,
 	.prepare_early = native_prepare_early,

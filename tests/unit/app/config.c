@@ -66,6 +66,8 @@ static void the_defaults_are_those_of_the_documentation(void **state)
 	assert_true(line.config.registry.max_creating >= 2);
 	assert_int_equal(line.config.registry.max_creating % 2, 0);
 	assert_int_equal(line.config.registry.max_handles, 64);
+	assert_int_equal(line.config.registry.pool_size, 0);
+	assert_false(line.config.registry.is_pool_early);
 	assert_null(line.config.backend.image);
 	assert_null(line.config.backend.shell);
 	assert_false(line.config.backend.has_network);
@@ -80,7 +82,7 @@ static void values_reach_their_places(void **state)
 	(void)state;
 	assert_int_equal(LOAD(&line, "--sandbox-scope=handle", "--log-level=debug",
 			      "--log-format=json", "--max-creating=3", "--max-parallel=1",
-			      "--shell=ash", "--image=/srv/root", "--network",
+			      "--shell=ash", "--pool=0", "--image=/srv/root", "--network",
 			      "--tool-instruction-override=text"),
 			 0);
 	assert_int_equal(line.config.sandbox_scope, SANDBOX_SCOPE_HANDLE);
@@ -88,6 +90,7 @@ static void values_reach_their_places(void **state)
 	assert_int_equal(line.config.log_format, LOG_JSON);
 	assert_int_equal(line.config.registry.max_creating, 3);
 	assert_int_equal(line.config.registry.max_parallel, 1);
+	assert_true(line.config.registry.is_pool_early);
 	assert_string_equal(line.config.backend.shell, "ash");
 	assert_string_equal(line.config.backend.image, "/srv/root");
 	assert_true(line.config.backend.has_network);

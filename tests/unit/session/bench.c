@@ -174,6 +174,27 @@ bool bench_has_examined(struct bench *bench, unsigned sandboxes)
 	return stub_counts(bench->stub).autopsies == sandboxes;
 }
 
+bool bench_has_made(struct bench *bench, unsigned sandboxes)
+{
+	return stub_counts(bench->stub).created == sandboxes;
+}
+
+bool bench_has_failed(struct bench *bench, unsigned creations)
+{
+	return stub_counts(bench->stub).not_created == creations;
+}
+
+static bool has_lingered(struct bench *bench, unsigned rounds)
+{
+	return bench->rounds++ >= rounds;
+}
+
+void bench_linger(struct bench *bench, unsigned milliseconds)
+{
+	bench->rounds = 0;
+	bench_wait(bench, has_lingered, milliseconds);
+}
+
 void bench_wait_for_all(struct bench *bench)
 {
 	bench_wait(bench, bench_has_ended, bench->call_count);

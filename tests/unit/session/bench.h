@@ -35,6 +35,7 @@ struct bench {
 	unsigned call_count;
 	unsigned ended;
 	bool is_gone;
+	unsigned rounds; /* of bench_linger, a millisecond each */
 	struct bench_call calls[BENCH_MAX_CALLS];
 };
 
@@ -57,4 +58,8 @@ bool bench_is_running(struct bench *bench, unsigned commands);
 bool bench_is_creating(struct bench *bench, unsigned sandboxes);
 bool bench_has_live(struct bench *bench, unsigned sandboxes);
 bool bench_has_examined(struct bench *bench, unsigned sandboxes);
+bool bench_has_made(struct bench *bench, unsigned sandboxes);
+bool bench_has_failed(struct bench *bench, unsigned creations);
+/* Lets the loop do what is due for so long: only for what must not happen. */
+void bench_linger(struct bench *bench, unsigned milliseconds);
 void bench_wait_for_all(struct bench *bench);

@@ -14,6 +14,7 @@
 
 struct stub_sandbox {
 	struct sandbox base;
+	unsigned number;
 	int death_fd;
 	bool is_dead;
 	unsigned running;
@@ -112,7 +113,7 @@ static struct sandbox *stub_create(struct backend *backend, const char *id,
 		sandbox->death_fd = eventfd(0, EFD_CLOEXEC);
 		assert(sandbox->death_fd >= 0);
 		stub->last = sandbox;
-		stub->counts.created++;
+		sandbox->number = ++stub->counts.created;
 		stub->counts.live++;
 	}
 	stub->counts.not_created += !sandbox;
@@ -159,6 +160,7 @@ static int stub_exec(struct sandbox *base, const struct exec_request *request,
 {
 	struct stub_backend *stub = stub_of(base->backend);
 	struct stub_sandbox *sandbox = sandbox_of(base);
+	char number[16];
 	int done;
 
 	pthread_mutex_lock(&stub->mutex);
@@ -171,6 +173,10 @@ static int stub_exec(struct sandbox *base, const struct exec_request *request,
 	if (done == 0 && strncmp(request->command, "say ", 4) == 0)
 		(void)sink->on_output(sink, EXEC_STDOUT, request->command + 4,
 				      strlen(request->command + 4));
+	if (done == 0 && strcmp(request->command, "who") == 0)
+		(void)sink->on_output(
+			sink, EXEC_STDOUT, number,
+			(size_t)snprintf(number, sizeof(number), "%u", sandbox->number));
 	return done;
 }
 

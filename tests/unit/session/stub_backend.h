@@ -7,6 +7,7 @@
  * the real ones. A command says what its exec does:
  *
  *   say TEXT   prints TEXT and exits 0
+ *   who        prints how many sandboxes had been made when its own was, and exits 0
  *   note TEXT  appends TEXT and a space to `notes`, and exits 0
  *   hold       runs until it is cancelled, its sandbox dies, or `holds` becomes false
  *   reset      comes back killed by its timeout, the sandbox reset
