@@ -71,6 +71,13 @@
 /* The guest confirms a kill within this, else the sandbox is killed. */
 #define LIMIT_KILL_CONFIRM_MS 250
 
+/* Output of commands that got none of it back is kept in their sandbox: so many pairs of files
+ * (stdout, stderr), so much in all; the oldest go. Eight of the default --output-limit. */
+#define LIMIT_SAVED_PAIRS 8
+#define LIMIT_SAVED_BYTES (16 * MIB)
+/* For writing one pair into memory: a hundred times what it takes. The call waits for it. */
+#define LIMIT_SAVE_MS 500
+
 /* --- sessions and threads ----------------------------------------------- */
 
 #define LIMIT_DEFAULT_PARALLEL 8

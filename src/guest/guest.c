@@ -4,13 +4,14 @@
 /*
  * Theory of operation.
  *
- *   server ──(sandbox's socket)── guest ─┬─ spare            waits for EXEC on the same socket
+ *   server ──(sandbox's socket)── guest ─┬─ spare            waits for EXEC or SAVE on it
  *                                        ├─ supervisor ─ command ─ ...
  *                                        └─ supervisor ─ command ─ ...
  *
  * The spare, not the guest, takes an EXEC off the socket, starts the command, and says so
  * (REPORT_TAKEN; that late because the guest's fork would compete with the start). It is a
- * supervisor from then on, and the guest forks the next spare. Only if it cannot (the sandbox is
+ * supervisor from then on, and the guest forks the next spare. A SAVE goes the same way, with a
+ * process of ours in the command's place. Only if it cannot (the sandbox is
  * out of processes) does the guest read the socket itself, to answer FAILED instead of nothing.
  *
  * The guest alone freezes and kills, whoever asks: so no two freezes overlap, and nobody who can
@@ -197,10 +198,11 @@ static void handle_signals(void)
 }
 
 /* Without a spare: takes one message and refuses what it asks. */
-static void refuse_exec(void)
+static void refuse_request(void)
 {
 	struct guest_wire_message message;
-	int fds[GUEST_WIRE_EXEC_FDS];
+	int fds[RECEIVE_FDS];
+	int status_place;
 
 	switch (receive_message(guest.config->socket_fd, &message, fds)) {
 	case RECEIVE_NOTHING:
@@ -211,10 +213,11 @@ static void refuse_exec(void)
 	case RECEIVE_MESSAGE:
 		break;
 	}
-	if (message.type != GUEST_WIRE_EXEC)
+	status_place = receive_status_place(&message);
+	if (status_place < 0)
 		leave();
-	send_failure(fds[GUEST_WIRE_FD_STATUS], GUEST_WIRE_STEP_PROCESS, EAGAIN);
-	close_fds(fds, GUEST_WIRE_EXEC_FDS);
+	send_failure(fds[status_place], GUEST_WIRE_STEP_PROCESS, EAGAIN);
+	close_fds(fds, RECEIVE_FDS);
 }
 
 ATTR_NORETURN static void serve(void)
@@ -236,7 +239,7 @@ ATTR_NORETURN static void serve(void)
 			handle_signals();
 		ensure_spare();
 		if ((ready[0].revents & POLLIN) && guest.spare == 0)
-			refuse_exec();
+			refuse_request();
 	}
 }
 

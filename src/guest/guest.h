@@ -10,7 +10,8 @@
  * signal -1: it kills by walking the tree below the command's supervisor.
  *
  * Every command runs below a supervisor of its own (PR_SET_CHILD_SUBREAPER),
- * forked in advance and waiting for an EXEC: the spare.
+ * forked in advance and waiting for an EXEC: the spare. A SAVE is carried out
+ * below one as well, with the same rights.
  *
  * Linked into the static executable (src/zygote/main.c: guest by default, zygote
  * by argument) and built as a plain library for sanitizers and fuzzers.
@@ -34,6 +35,8 @@ struct guest_config {
 	 * everything frozen. NULL: no second net. */
 	bool (*is_tagged)(void *context, pid_t supervisor, pid_t pid);
 	void *context;
+	/* Where output is saved (guest/save.h); the server has the same name. NULL: /tmp. */
+	const char *save_directory;
 	/* Soft RLIMIT_NOFILE of commands, at most the hard one; 0: as the guest's own. */
 	unsigned long nofile_soft;
 };

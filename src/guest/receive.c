@@ -14,7 +14,7 @@ void close_fds(int *fds, int count)
 }
 
 /* Collects the descriptors that came along; returns how many. */
-static int take_fds(struct msghdr *header, int fds[GUEST_WIRE_EXEC_FDS])
+static int take_fds(struct msghdr *header, int fds[RECEIVE_FDS])
 {
 	struct cmsghdr *control = CMSG_FIRSTHDR(header);
 	size_t bytes;
@@ -22,18 +22,32 @@ static int take_fds(struct msghdr *header, int fds[GUEST_WIRE_EXEC_FDS])
 	if (!control || control->cmsg_level != SOL_SOCKET || control->cmsg_type != SCM_RIGHTS)
 		return 0;
 	bytes = control->cmsg_len - CMSG_LEN(0);
-	if (bytes > GUEST_WIRE_EXEC_FDS * sizeof(int))
-		bytes = GUEST_WIRE_EXEC_FDS * sizeof(int);
+	if (bytes > RECEIVE_FDS * sizeof(int))
+		bytes = RECEIVE_FDS * sizeof(int);
 	memcpy(fds, CMSG_DATA(control), bytes);
 	return (int)(bytes / sizeof(int));
 }
 
+static int count_fds(const struct guest_wire_message *message)
+{
+	if (message->type == GUEST_WIRE_EXEC)
+		return GUEST_WIRE_EXEC_FDS;
+	return message->type == GUEST_WIRE_SAVE ? GUEST_WIRE_SAVE_FDS : 0;
+}
+
+int receive_status_place(const struct guest_wire_message *message)
+{
+	if (message->type == GUEST_WIRE_EXEC)
+		return GUEST_WIRE_FD_STATUS;
+	return message->type == GUEST_WIRE_SAVE ? GUEST_WIRE_SAVE_FD_STATUS : -1;
+}
+
 enum receive_status receive_message(int socket_fd, struct guest_wire_message *message,
-				    int fds[GUEST_WIRE_EXEC_FDS])
+				    int fds[RECEIVE_FDS])
 {
 	unsigned char packet[GUEST_WIRE_MAX_BYTES];
 	union {
-		char bytes[CMSG_SPACE(GUEST_WIRE_EXEC_FDS * sizeof(int))];
+		char bytes[CMSG_SPACE(RECEIVE_FDS * sizeof(int))];
 		struct cmsghdr align;
 	} control;
 	struct iovec data = { packet, sizeof(packet) };
@@ -46,7 +60,7 @@ enum receive_status receive_message(int socket_fd, struct guest_wire_message *me
 	ssize_t got;
 	int count;
 
-	for (int i = 0; i < GUEST_WIRE_EXEC_FDS; i++)
+	for (int i = 0; i < RECEIVE_FDS; i++)
 		fds[i] = -1;
 	got = recvmsg(socket_fd, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
@@ -58,10 +72,9 @@ enum receive_status receive_message(int socket_fd, struct guest_wire_message *me
 		return RECEIVE_BROKEN;
 	count = take_fds(&header, fds);
 	if (!(header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) &&
-	    guest_wire_decode(message, packet, (size_t)got) == 0 &&
-	    count == (message->type == GUEST_WIRE_EXEC ? GUEST_WIRE_EXEC_FDS : 0))
+	    guest_wire_decode(message, packet, (size_t)got) == 0 && count == count_fds(message))
 		return RECEIVE_MESSAGE;
-	close_fds(fds, GUEST_WIRE_EXEC_FDS);
+	close_fds(fds, RECEIVE_FDS);
 	return RECEIVE_BROKEN;
 }
 

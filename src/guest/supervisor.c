@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "guest/kill.h"
 #include "guest/receive.h"
+#include "guest/save.h"
 #include "guest/start.h"
 
 #include <errno.h>
@@ -33,6 +34,7 @@ struct supervisor {
 	uint64_t started_us;
 	bool has_ended; /* the main process */
 	bool has_reported_end;
+	bool reports_for_itself; /* what runs below it: a SAVE */
 	bool is_killing;
 	uint64_t ask_again_ms; /* while it is killing */
 	struct guest_wire_exited exited;
@@ -70,9 +72,9 @@ static void wait_for_message(const struct supervisor_config *config)
 		_exit(0);
 }
 
-/* Waits as the spare; returns with an EXEC. */
-static void take_exec(const struct supervisor_config *config, struct guest_wire_message *message,
-		      int fds[GUEST_WIRE_EXEC_FDS])
+/* Waits as the spare; returns with an EXEC or a SAVE. */
+static void take_request(const struct supervisor_config *config, struct guest_wire_message *message,
+			 int fds[RECEIVE_FDS])
 {
 	for (;;) {
 		wait_for_message(config);
@@ -87,7 +89,7 @@ static void take_exec(const struct supervisor_config *config, struct guest_wire_
 		case RECEIVE_MESSAGE:
 			break;
 		}
-		if (message->type == GUEST_WIRE_EXEC)
+		if (receive_status_place(message) >= 0)
 			return;
 		report(config,
 		       message->type == GUEST_WIRE_SHUTDOWN ? REPORT_SHUTDOWN : REPORT_BROKEN);
@@ -110,7 +112,7 @@ static const char *map_request(int fd, const struct guest_wire_exec *exec)
 
 /* Starts the command and says so; -1 if there is none to supervise. */
 static int start_and_tell(struct supervisor *supervisor, const struct guest_wire_exec *exec,
-			  int fds[GUEST_WIRE_EXEC_FDS])
+			  int fds[RECEIVE_FDS])
 {
 	static struct guest_request_strings strings;
 	const char *data = map_request(fds[GUEST_WIRE_FD_REQUEST], exec);
@@ -136,6 +138,34 @@ static int start_and_tell(struct supervisor *supervisor, const struct guest_wire
 	send_status(supervisor->status_fd,
 		    &(struct guest_wire_message){ .type = GUEST_WIRE_STARTED });
 	return 0;
+}
+
+/* In a child of the supervisor, which waits for its end as for a command's. */
+ATTR_NORETURN static void run_save(const struct supervisor *supervisor,
+				   const struct guest_wire_save *save, int data_fd)
+{
+	const char *directory = supervisor->config->guest->save_directory;
+	struct guest_wire_message answer = { .type = GUEST_WIRE_SAVED };
+	struct guest_wire_failed failed;
+
+	if (save_output(directory ? directory : "/tmp", save, data_fd, &failed) < 0)
+		answer = (struct guest_wire_message){ .type = GUEST_WIRE_FAILED, .failed = failed };
+	send_status(supervisor->status_fd, &answer);
+	_exit(0);
+}
+
+/* -1 if there is nothing to supervise. */
+static int start_save(struct supervisor *supervisor, const struct guest_wire_save *save,
+		      int *data_fd)
+{
+	supervisor->main_pid = fork();
+	if (supervisor->main_pid == 0)
+		run_save(supervisor, save, *data_fd);
+	if (supervisor->main_pid < 0)
+		send_failure(supervisor->status_fd, GUEST_WIRE_STEP_PROCESS, errno);
+	report(supervisor->config, REPORT_TAKEN);
+	cleanup_fd(data_fd);
+	return supervisor->main_pid < 0 ? -1 : 0;
 }
 
 static uint64_t to_us(struct timeval time)
@@ -164,9 +194,10 @@ static void report_end(struct supervisor *supervisor)
 	supervisor->has_reported_end = true;
 	if (supervisor->is_killing)
 		supervisor->exited.reason = GUEST_WIRE_KILLED;
-	send_status(supervisor->status_fd,
-		    &(struct guest_wire_message){ .type = GUEST_WIRE_EXITED,
-						  .exited = supervisor->exited });
+	if (!supervisor->reports_for_itself)
+		send_status(supervisor->status_fd,
+			    &(struct guest_wire_message){ .type = GUEST_WIRE_EXITED,
+							  .exited = supervisor->exited });
 }
 
 /* The one place where a supervisor reaps. Ends the process when nothing is left. */
@@ -262,17 +293,26 @@ static void confine(const struct supervisor_config *config)
 	(void)prctl(PR_SET_DUMPABLE, 0);
 }
 
+static int begin(struct supervisor *supervisor, const struct guest_wire_message *message,
+		 int fds[RECEIVE_FDS])
+{
+	if (message->type == GUEST_WIRE_SAVE)
+		return start_save(supervisor, &message->save, &fds[GUEST_WIRE_SAVE_FD_DATA]);
+	return start_and_tell(supervisor, &message->exec, fds);
+}
+
 void supervisor_run(const struct supervisor_config *config)
 {
 	struct supervisor supervisor = { .config = config, .status_fd = -1 };
 	struct guest_wire_message message;
-	int fds[GUEST_WIRE_EXEC_FDS];
+	int fds[RECEIVE_FDS];
 
 	confine(config);
-	take_exec(config, &message, fds);
+	take_request(config, &message, fds);
 	(void)close(config->guest->socket_fd);
-	supervisor.status_fd = fds[GUEST_WIRE_FD_STATUS];
-	if (start_and_tell(&supervisor, &message.exec, fds) < 0)
+	supervisor.status_fd = fds[receive_status_place(&message)];
+	supervisor.reports_for_itself = message.type == GUEST_WIRE_SAVE;
+	if (begin(&supervisor, &message, fds) < 0)
 		_exit(0);
 	reap(&supervisor);
 	supervise(&supervisor);

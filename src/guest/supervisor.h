@@ -5,7 +5,9 @@
  * A supervisor: the process that every command runs below. Forked in advance
  * (then it is the spare), it waits for an EXEC on the sandbox's socket, starts
  * the command, reports how it ended, and stays until the last descendant of it
- * is gone: being a subreaper, it inherits everything that daemonised.
+ * is gone: being a subreaper, it inherits everything that daemonised. Of a SAVE
+ * the same, only that the process below it is of our own making and reports for
+ * itself.
  */
 
 #include "guest/guest.h"
@@ -14,7 +16,7 @@
 
 /* What supervisors tell the guest. */
 enum report_event {
-	REPORT_TAKEN = 1, /* it has an EXEC: fork the next spare */
+	REPORT_TAKEN = 1, /* it has an EXEC or SAVE: fork the next spare */
 	REPORT_KILL,	  /* kill what is below it */
 	REPORT_SHUTDOWN,  /* the server said so */
 	REPORT_BROKEN,	  /* the server's message made no sense, or confining failed */

@@ -8,6 +8,9 @@
 #include <stdbool.h>
 #include <string.h>
 
+#define SAVE_BYTES (12 + 4 * LIMIT_SAVED_PAIRS)
+static_assert(SAVE_BYTES <= GUEST_WIRE_MAX_BODY_BYTES, "the longest body");
+
 /* Reads or writes one body, field by field: each format is stated once, for both directions. */
 struct cursor {
 	unsigned char *at;
@@ -64,6 +67,27 @@ static bool is_valid_exec(const struct guest_wire_message *message)
 	       environment <= GUEST_REQUEST_MAX_STRINGS - exec->argument_count;
 }
 
+static void pass_save(struct cursor *cursor, struct guest_wire_message *message)
+{
+	pass_u32(cursor, &message->save.number);
+	pass_u32(cursor, &message->save.stdout_bytes);
+	pass_u32(cursor, &message->save.stderr_bytes);
+	for (size_t i = 0; i < LIMIT_SAVED_PAIRS; i++)
+		pass_u32(cursor, &message->save.removed[i]);
+}
+
+static bool is_valid_save(const struct guest_wire_message *message)
+{
+	const struct guest_wire_save *save = &message->save;
+	uint64_t bytes = (uint64_t)save->stdout_bytes + save->stderr_bytes;
+
+	for (size_t i = 0; i < LIMIT_SAVED_PAIRS; i++) {
+		if (save->removed[i] >= save->number)
+			return false;
+	}
+	return bytes > 0 && bytes <= LIMIT_SAVED_BYTES;
+}
+
 static void pass_exited(struct cursor *cursor, struct guest_wire_message *message)
 {
 	uint32_t reason = message->exited.reason;
@@ -100,8 +124,8 @@ static bool is_valid_failed(const struct guest_wire_message *message)
 {
 	/* 4095 is the kernel's MAX_ERRNO. */
 	return message->failed.step >= GUEST_WIRE_STEP_DIRECTORY &&
-	       message->failed.step <= GUEST_WIRE_STEP_PROCESS && message->failed.errno_value > 0 &&
-	       message->failed.errno_value <= 4095;
+	       message->failed.step <= GUEST_WIRE_STEP_SAVE_FILE &&
+	       message->failed.errno_value > 0 && message->failed.errno_value <= 4095;
 }
 
 static void pass_ready(struct cursor *cursor, struct guest_wire_message *message)
@@ -130,11 +154,13 @@ struct format {
 
 static const struct format formats[] = {
 	{ GUEST_WIRE_EXEC, 12, pass_exec, is_valid_exec },
+	{ GUEST_WIRE_SAVE, SAVE_BYTES, pass_save, is_valid_save },
 	{ GUEST_WIRE_SHUTDOWN, 0, pass_nothing, is_always_valid },
 	{ GUEST_WIRE_KILL, 0, pass_nothing, is_always_valid },
 	{ GUEST_WIRE_STARTED, 0, pass_nothing, is_always_valid },
 	{ GUEST_WIRE_EXITED, 44, pass_exited, is_valid_exited },
 	{ GUEST_WIRE_FAILED, 8, pass_failed, is_valid_failed },
+	{ GUEST_WIRE_SAVED, 0, pass_nothing, is_always_valid },
 	{ GUEST_WIRE_READY, GUEST_WIRE_BUILD_ID_BYTES, pass_ready, is_always_valid },
 };
 

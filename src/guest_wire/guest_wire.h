@@ -13,8 +13,8 @@
  * one socket; every command has a socket pair of its own.
  *   server -> guest, sandbox's socket: EXEC with five descriptors by SCM_RIGHTS
  *     (the request as a sealed memory file, see guest_wire/request.h; stdin,
- *     stdout, stderr; one end of the command's socket pair), SHUTDOWN. SAVE has
- *     its number and is not defined yet.
+ *     stdout, stderr; one end of the command's socket pair), SAVE with two (a
+ *     pipe to read from; one end of a socket pair of its own), SHUTDOWN.
  *   guest -> server, sandbox's socket: READY, first and once. COUNTERS has its
  *     number and is not defined yet.
  *   supervisor -> server, command's socket: STARTED and then EXITED, or FAILED
@@ -23,6 +23,8 @@
  *     The supervisor kills the command with all its descendants and closes.
  *     End-of-file before EXITED means KILL; after EXITED it means that background
  *     processes live on.
+ *   on the socket of a SAVE likewise: SAVED or FAILED from the sandbox, KILL from
+ *     the server, end-of-file when nothing of it is left.
  *
  * Frame form, specified and not built: the same messages over one byte stream
  * where descriptors cannot pass. Each is preceded by the number of its command
@@ -31,6 +33,8 @@
  * Both ends are of one build (guest_wire/build_id.h): there are no versions, and
  * every unknown type, wrong length or value out of range is a broken peer.
  */
+
+#include "base/limits.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -42,12 +46,13 @@
 
 enum guest_wire_type {
 	GUEST_WIRE_EXEC = 1,
-	GUEST_WIRE_SAVE = 2, /* reserved */
+	GUEST_WIRE_SAVE = 2,
 	GUEST_WIRE_SHUTDOWN = 3,
 	GUEST_WIRE_KILL = 16,
 	GUEST_WIRE_STARTED = 32,
 	GUEST_WIRE_EXITED = 33,
 	GUEST_WIRE_FAILED = 34,
+	GUEST_WIRE_SAVED = 35,
 	GUEST_WIRE_READY = 48,
 	GUEST_WIRE_COUNTERS = 49, /* reserved */
 };
@@ -70,6 +75,24 @@ struct guest_wire_exec {
 
 #define GUEST_WIRE_INHERIT UINT32_MAX
 
+/* The descriptors that come with SAVE, in this order. */
+enum guest_wire_save_fd {
+	GUEST_WIRE_SAVE_FD_DATA, /* all of stdout, then all of stderr */
+	GUEST_WIRE_SAVE_FD_STATUS,
+	GUEST_WIRE_SAVE_FDS,
+};
+
+/* A pair is two files, NUMBER.stdout and NUMBER.stderr, in this directory, which is made where the
+ * guest was told to (/tmp). */
+#define GUEST_WIRE_SAVE_DIRECTORY ".kilntainers"
+
+struct guest_wire_save {
+	uint32_t number;       /* of the pair to be written; at least 1 */
+	uint32_t stdout_bytes; /* together at least 1, at most LIMIT_SAVED_BYTES */
+	uint32_t stderr_bytes;
+	uint32_t removed[LIMIT_SAVED_PAIRS]; /* earlier pairs to be removed first; 0: none */
+};
+
 enum guest_wire_reason {
 	GUEST_WIRE_ENDED = 1,  /* the command's main process ended by itself */
 	GUEST_WIRE_KILLED = 2, /* on KILL or end-of-file; nothing of it is left */
@@ -89,6 +112,10 @@ enum guest_wire_step {
 	GUEST_WIRE_STEP_DIRECTORY = 1, /* the working directory */
 	GUEST_WIRE_STEP_PROGRAM = 2,   /* execve */
 	GUEST_WIRE_STEP_PROCESS = 3,   /* fork: out of processes or memory */
+	/* Of a SAVE only; PROCESS may fail there too. */
+	GUEST_WIRE_STEP_SAVE_DIRECTORY = 4, /* where the pairs are */
+	GUEST_WIRE_STEP_SAVE_SPACE = 5,	    /* less than twice the size is free */
+	GUEST_WIRE_STEP_SAVE_FILE = 6,	    /* making or writing one of the two */
 };
 
 struct guest_wire_failed {
@@ -104,6 +131,7 @@ struct guest_wire_message {
 	enum guest_wire_type type;
 	union {
 		struct guest_wire_exec exec;
+		struct guest_wire_save save;
 		struct guest_wire_exited exited;
 		struct guest_wire_failed failed;
 		struct guest_wire_ready ready;

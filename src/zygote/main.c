@@ -5,8 +5,9 @@
  * sealed memory file: the guest, or with the argument "zygote" the process that
  * makes sandboxes and is forked into their guests.
  *
- *   guest [N]  the sandbox's socket is descriptor 3; N: soft RLIMIT_NOFILE of its commands
- *   zygote     the server's socket is descriptor 3
+ *   guest [N [D]]  the sandbox's socket is descriptor 3; N: soft RLIMIT_NOFILE of its commands;
+ *                  D: where output is saved
+ *   zygote         the server's socket is descriptor 3
  */
 
 #include "guest/guest.h"
@@ -25,5 +26,7 @@ int main(int argc, char **argv)
 		zygote_run(SOCKET_FD);
 	if (argc > 2 && strcmp(argv[1], "guest") == 0)
 		guest.nofile_soft = strtoul(argv[2], NULL, 10);
+	if (argc > 3 && strcmp(argv[1], "guest") == 0)
+		guest.save_directory = argv[3];
 	guest_run(&guest);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "guest/guest.h"
 
+#include "base/attr.h"
 #include "base/fd.h"
 #include "tests/unit/guest/guest_peer.h"
 
@@ -9,9 +10,12 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -34,6 +38,46 @@ static int start_without_fork(void **state)
 	peer_start(&peer, 1);
 	*state = &peer;
 	return 0;
+}
+
+static char save_place[64];
+
+static int start_with_a_place(void **state)
+{
+	static struct guest_peer peer;
+
+	(void)snprintf(save_place, sizeof(save_place), "/tmp/kilntainers-test-guest-XXXXXX");
+	assert_non_null(mkdtemp(save_place));
+	peer.save_directory = save_place;
+	peer_start(&peer, 0);
+	*state = &peer;
+	return 0;
+}
+
+/* Which must hold nothing but these files by now. */
+static int remove_place(void **state)
+{
+	static const char *const files[] = { "1.stdout", "1.stderr", "2.stdout", "2.stderr" };
+	char path[128];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LENGTH(files); i++) {
+		(void)snprintf(path, sizeof(path), "%s/.kilntainers/%s", save_place, files[i]);
+		(void)unlink(path);
+	}
+	(void)snprintf(path, sizeof(path), "%s/.kilntainers", save_place);
+	(void)rmdir(path);
+	return rmdir(save_place);
+}
+
+/* Of a file in there; -1: there is none. */
+static off_t saved_size(const char *name)
+{
+	char path[128];
+	struct stat status;
+
+	(void)snprintf(path, sizeof(path), "%s/.kilntainers/%s", save_place, name);
+	return stat(path, &status) < 0 ? -1 : status.st_size;
 }
 
 /* The guest ended by itself, not by a crash. */
@@ -267,6 +311,94 @@ static void a_stopped_spare_still_serves(void **state)
 	hang_up(peer);
 }
 
+static void output_is_saved_between_commands(void **state)
+{
+	const struct guest_wire_save save = { .number = 1, .stdout_bytes = 3, .stderr_bytes = 4 };
+	struct guest_peer *peer = *state;
+	int data_fd;
+	int status_fd = peer_save(peer, &save, &data_fd);
+	int command_fd;
+
+	assert_int_equal(write(data_fd, "outerrs", 7), 7);
+	assert_int_equal(peer_receive(status_fd).type, GUEST_WIRE_SAVED);
+	assert_int_equal(peer_receive(status_fd).type, 0);
+	assert_int_equal(saved_size("1.stdout"), 3);
+	assert_int_equal(saved_size("1.stderr"), 4);
+	(void)close(data_fd);
+	(void)close(status_fd);
+	command_fd = EXEC(peer, "\0true", 1);
+	assert_int_equal(peer_receive(command_fd).type, GUEST_WIRE_STARTED);
+	assert_int_equal(peer_receive(command_fd).type, GUEST_WIRE_EXITED);
+	(void)close(command_fd);
+	hang_up(peer);
+}
+
+static void why_output_was_not_saved_is_told(void **state)
+{
+	const struct guest_wire_save save = { .number = 1, .stdout_bytes = 3 };
+	struct guest_peer *peer = *state;
+	struct guest_wire_message message;
+	int data_fd;
+	int status_fd;
+
+	assert_int_equal(rmdir(save_place), 0);
+	status_fd = peer_save(peer, &save, &data_fd);
+	message = peer_receive(status_fd);
+	assert_int_equal(message.type, GUEST_WIRE_FAILED);
+	assert_int_equal(message.failed.step, GUEST_WIRE_STEP_SAVE_DIRECTORY);
+	assert_int_equal(message.failed.errno_value, ENOENT);
+	assert_int_equal(peer_receive(status_fd).type, 0);
+	(void)close(data_fd);
+	(void)close(status_fd);
+	assert_int_equal(mkdir(save_place, 0700), 0);
+	hang_up(peer);
+}
+
+/* The rest of what is to be saved never comes. */
+static void saving_can_be_killed(void **state)
+{
+	static const char kill_packet[GUEST_WIRE_HEADER_BYTES] = { GUEST_WIRE_KILL };
+	const struct guest_wire_save save = { .number = 1, .stdout_bytes = 1000 };
+	struct guest_peer *peer = *state;
+	int data_fd;
+	int status_fd = peer_save(peer, &save, &data_fd);
+
+	assert_int_equal(write(data_fd, "out", 3), 3);
+	assert_true(send(status_fd, kill_packet, sizeof(kill_packet), MSG_NOSIGNAL) > 0);
+	assert_int_equal(peer_receive(status_fd).type, 0);
+	(void)close(data_fd);
+	(void)close(status_fd);
+	hang_up(peer);
+}
+
+static void saving_for_a_server_that_left_ends(void **state)
+{
+	const struct guest_wire_save save = { .number = 1, .stdout_bytes = 1000 };
+	struct guest_peer *peer = *state;
+	int data_fd;
+	int status_fd = peer_save(peer, &save, &data_fd);
+
+	(void)close(status_fd);
+	hang_up(peer);
+	(void)close(data_fd);
+}
+
+static void without_processes_left_nothing_is_saved(void **state)
+{
+	const struct guest_wire_save save = { .number = 1, .stdout_bytes = 3 };
+	struct guest_peer *peer = *state;
+	int data_fd;
+	int status_fd = peer_save(peer, &save, &data_fd);
+	struct guest_wire_message message = peer_receive(status_fd);
+
+	assert_int_equal(message.type, GUEST_WIRE_FAILED);
+	assert_int_equal(message.failed.step, GUEST_WIRE_STEP_PROCESS);
+	assert_int_equal(message.failed.errno_value, EAGAIN);
+	(void)close(data_fd);
+	(void)close(status_fd);
+	hang_up(peer);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -287,6 +419,15 @@ int main(void)
 		cmocka_unit_test_setup(sigterm_ends_everything, start),
 		cmocka_unit_test_setup(a_guest_that_is_killed_takes_its_commands_along, start),
 		cmocka_unit_test_setup(a_stopped_spare_still_serves, start),
+		cmocka_unit_test_setup_teardown(output_is_saved_between_commands,
+						start_with_a_place, remove_place),
+		cmocka_unit_test_setup_teardown(why_output_was_not_saved_is_told,
+						start_with_a_place, remove_place),
+		cmocka_unit_test_setup_teardown(saving_can_be_killed, start_with_a_place,
+						remove_place),
+		cmocka_unit_test_setup_teardown(saving_for_a_server_that_left_ends,
+						start_with_a_place, remove_place),
+		cmocka_unit_test_setup(without_processes_left_nothing_is_saved, start_without_fork),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -48,7 +48,8 @@ void peer_start(struct guest_peer *peer, int without_fork)
 		(void)close(pair[0]);
 		(void)close(life[0]);
 		is_fork_refused = without_fork;
-		guest_run(&(struct guest_config){ .socket_fd = pair[1] });
+		guest_run(&(struct guest_config){ .socket_fd = pair[1],
+						  .save_directory = peer->save_directory });
 	}
 	(void)close(pair[1]);
 	(void)close(life[1]);
@@ -69,26 +70,17 @@ int peer_wait(struct guest_peer *peer)
 	return status;
 }
 
-int peer_send_exec(const struct guest_peer *peer, const struct guest_wire_exec *exec,
-		   int request_fd, unsigned fd_count)
+static void send_packet(const struct guest_peer *peer, const struct guest_wire_message *message,
+			const int *fds, unsigned fd_count)
 {
-	struct guest_wire_message message = { .type = GUEST_WIRE_EXEC, .exec = *exec };
 	unsigned char packet[GUEST_WIRE_MAX_BYTES];
 	union {
 		char bytes[CMSG_SPACE(GUEST_WIRE_EXEC_FDS * sizeof(int))];
 		struct cmsghdr header;
 	} control = { 0 };
-	struct iovec data = { packet, guest_wire_encode(packet, &message) };
+	struct iovec data = { packet, guest_wire_encode(packet, message) };
 	struct msghdr header = { .msg_iov = &data, .msg_iovlen = 1 };
-	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	int status[2];
-	int fds[GUEST_WIRE_EXEC_FDS];
 
-	assert_int_equal(fd_packet_pair(status, NULL), 0);
-	fds[GUEST_WIRE_FD_REQUEST] = request_fd;
-	for (int i = GUEST_WIRE_FD_STDIN; i <= GUEST_WIRE_FD_STDERR; i++)
-		fds[i] = null_fd;
-	fds[GUEST_WIRE_FD_STATUS] = status[1];
 	if (fd_count > 0) {
 		header.msg_control = control.bytes;
 		header.msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
@@ -98,6 +90,22 @@ int peer_send_exec(const struct guest_peer *peer, const struct guest_wire_exec *
 		memcpy(CMSG_DATA(&control.header), fds, fd_count * sizeof(int));
 	}
 	assert_true(sendmsg(peer->socket_fd, &header, MSG_NOSIGNAL) > 0);
+}
+
+int peer_send_exec(const struct guest_peer *peer, const struct guest_wire_exec *exec,
+		   int request_fd, unsigned fd_count)
+{
+	const struct guest_wire_message message = { .type = GUEST_WIRE_EXEC, .exec = *exec };
+	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int status[2];
+	int fds[GUEST_WIRE_EXEC_FDS];
+
+	assert_int_equal(fd_packet_pair(status, NULL), 0);
+	fds[GUEST_WIRE_FD_REQUEST] = request_fd;
+	for (int i = GUEST_WIRE_FD_STDIN; i <= GUEST_WIRE_FD_STDERR; i++)
+		fds[i] = null_fd;
+	fds[GUEST_WIRE_FD_STATUS] = status[1];
+	send_packet(peer, &message, fds, fd_count);
 	(void)close(null_fd);
 	(void)close(status[1]);
 	return status[0];
@@ -114,6 +122,24 @@ int peer_exec(const struct guest_peer *peer, const char *strings, size_t bytes,
 	status_fd = peer_send_exec(peer, &exec, request_fd, GUEST_WIRE_EXEC_FDS);
 	(void)close(request_fd);
 	return status_fd;
+}
+
+int peer_save(const struct guest_peer *peer, const struct guest_wire_save *save, int *data_fd)
+{
+	const struct guest_wire_message message = { .type = GUEST_WIRE_SAVE, .save = *save };
+	int data[2];
+	int status[2];
+	int fds[GUEST_WIRE_SAVE_FDS];
+
+	assert_int_equal(fd_open_pipe(data, NULL), 0);
+	assert_int_equal(fd_packet_pair(status, NULL), 0);
+	fds[GUEST_WIRE_SAVE_FD_DATA] = data[0];
+	fds[GUEST_WIRE_SAVE_FD_STATUS] = status[1];
+	send_packet(peer, &message, fds, GUEST_WIRE_SAVE_FDS);
+	(void)close(data[0]);
+	(void)close(status[1]);
+	*data_fd = data[1];
+	return status[0];
 }
 
 struct guest_wire_message peer_receive(int fd)

@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 struct guest_peer {
+	const char *save_directory; /* set before the start, or NULL */
 	pid_t pid;
 	int socket_fd;
 	int life_fd; /* end-of-file once the guest and its supervisors are gone */
@@ -29,5 +30,7 @@ int peer_exec(const struct guest_peer *peer, const char *strings, size_t bytes,
 /* Sends EXEC with these counts and this memory file. */
 int peer_send_exec(const struct guest_peer *peer, const struct guest_wire_exec *exec,
 		   int request_fd, unsigned fd_count);
+/* Likewise SAVE; *data_fd is where what is to be saved goes. */
+int peer_save(const struct guest_peer *peer, const struct guest_wire_save *save, int *data_fd);
 /* The next message, or type 0 at end-of-file. */
 struct guest_wire_message peer_receive(int fd);

@@ -19,6 +19,10 @@ static const struct guest_wire_message samples[] = {
 	{ .type = GUEST_WIRE_EXITED, .exited = { GUEST_WIRE_KILLED, 0, 9, 1, 2, 3, 4 } },
 	{ .type = GUEST_WIRE_FAILED, .failed = { GUEST_WIRE_STEP_PROCESS, 11 } },
 	{ .type = GUEST_WIRE_READY, .ready = { "0123456789abcdef0123456789abcde" } },
+	{ .type = GUEST_WIRE_SAVE, .save = { 9, 5, 7, { 1, 2, 3, 4, 5, 6, 7, 8 } } },
+	{ .type = GUEST_WIRE_SAVE, .save = { 1, 0, LIMIT_SAVED_BYTES, { 0 } } },
+	{ .type = GUEST_WIRE_SAVED },
+	{ .type = GUEST_WIRE_FAILED, .failed = { GUEST_WIRE_STEP_SAVE_FILE, 28 } },
 };
 
 static void a_message_survives_the_wire(void **state)
@@ -60,7 +64,7 @@ static void unknown_and_reserved_types_are_refused(void **state)
 		unsigned char packet[GUEST_WIRE_HEADER_BYTES] = { (unsigned char)type };
 		struct guest_wire_message decoded;
 		bool is_known = type == GUEST_WIRE_SHUTDOWN || type == GUEST_WIRE_KILL ||
-				type == GUEST_WIRE_STARTED;
+				type == GUEST_WIRE_STARTED || type == GUEST_WIRE_SAVED;
 
 		assert_int_equal(guest_wire_decode(&decoded, packet, sizeof(packet)),
 				 is_known ? 0 : -1);
@@ -100,9 +104,27 @@ static void values_out_of_range_are_refused(void **state)
 	assert_int_equal(decode_changed(exited, 8, 9), -1);
 	assert_int_equal(decode_changed(&samples[6], 8, 65), -1);
 	assert_int_equal(decode_changed(failed, 0, 0), -1);
-	assert_int_equal(decode_changed(failed, 0, 4), -1);
+	assert_int_equal(decode_changed(failed, 0, GUEST_WIRE_STEP_SAVE_FILE + 1), -1);
 	assert_int_equal(decode_changed(failed, 4, 0), -1);
 	assert_int_equal(decode_changed(failed, 4, 4096), -1);
+}
+
+static void a_save_of_nothing_of_too_much_or_out_of_order_is_refused(void **state)
+{
+	const struct guest_wire_message *save = &samples[9];
+	const struct guest_wire_message *first = &samples[10];
+
+	(void)state;
+	assert_int_equal(decode_changed(first, 0, 0), -1);
+	assert_int_equal(decode_changed(first, 8, 0), -1);
+	assert_int_equal(decode_changed(first, 4, 1), -1);
+	assert_int_equal(decode_changed(save, 4, LIMIT_SAVED_BYTES - 7), 0);
+	assert_int_equal(decode_changed(save, 4, LIMIT_SAVED_BYTES - 6), -1);
+	assert_int_equal(decode_changed(save, 4, UINT32_MAX), -1);
+	/* What is removed is older than what comes. */
+	assert_int_equal(decode_changed(save, 0, 8), -1);
+	assert_int_equal(decode_changed(save, 40, 9), -1);
+	assert_int_equal(decode_changed(save, 40, 0), 0);
 }
 
 static void a_refused_message_leaves_the_result_alone(void **state)
@@ -121,6 +143,7 @@ int main(void)
 		cmocka_unit_test(a_message_of_any_other_length_is_refused),
 		cmocka_unit_test(unknown_and_reserved_types_are_refused),
 		cmocka_unit_test(values_out_of_range_are_refused),
+		cmocka_unit_test(a_save_of_nothing_of_too_much_or_out_of_order_is_refused),
 		cmocka_unit_test(a_refused_message_leaves_the_result_alone),
 	};
 
