@@ -231,7 +231,7 @@ const struct option_spec option_table[OPTION_COUNT] = {
 		.group = OPTION_GROUP_CORE,
 		.flags = OPTION_SERVE_ONLY,
 		.argument = "POOL",
-		.fallback_note = "native: 1, from the first call on; others: 0",
+		.fallback_note = "native: 1; others: 0",
 		.help = "Sandboxes that are kept ready, so that a first call need not wait for "
 			"one. Given, they are made as soon as a client has come. They count "
 			"among --max-sandboxes, but keep no client from its own.",

@@ -67,13 +67,26 @@ def resting(client):
     client.call(command="mkdir -p deep/er; (setsid sleep 1000 &); sleep 1000 &")
 
 
+def filling(_):
+    """The handshake alone has the pool filled."""
+
+
+def handing_out(client):
+    time.sleep(0.02)  # so that there is something; when there is not, that is a moment too
+    client.start_call(command=STUBBORN)
+    client.start_call(command="true")
+
+
 PHASES = {
-    # name: (what it does, the longest delay before the kill in seconds)
-    "create": (creating, 0.030),
-    "exec": (executing, 0.030),
-    "kill": (killing, 0.040),
-    "destroy": (destroying, 0.030),
-    "rest": (resting, 0.010),
+    # name: (what it does, the longest delay before the kill in seconds, further options)
+    "create": (creating, 0.030, []),
+    "exec": (executing, 0.030, []),
+    "kill": (killing, 0.040, []),
+    "destroy": (destroying, 0.030, []),
+    "rest": (resting, 0.010, []),
+    "filling a pool": (filling, 0.030, ["--pool=3"]),
+    "use of a pool": (handing_out, 0.090, ["--pool=3"]),
+    "the end of a pool": (destroying, 0.030, ["--pool=3"]),
 }
 
 
@@ -128,8 +141,8 @@ def start(argv, folder):
 
 
 def one_run(argv, machine, phase, delay_s, files):
-    act, _ = PHASES[phase]
-    client = start(argv, machine.folder)
+    act, _, options = PHASES[phase]
+    client = start(argv + options, machine.folder)
     try:
         act(client)
         time.sleep(delay_s)
@@ -165,7 +178,7 @@ def chaos(argv, runs, dice, folder, user):
         raise Wrong("the server does not end well when nobody kills it")
     files = machine.files()
     bad = 0
-    for number, (phase, (_, longest_s)) in enumerate(PHASES.items(), 1):
+    for number, (phase, (_, longest_s, _)) in enumerate(PHASES.items(), 1):
         complaints, slowest_s = [], 0.0
         share = [run for run in range(runs) if run % len(PHASES) == number - 1]
         for run in share:
