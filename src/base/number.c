@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/number.h"
 
+#include "base/limits.h"
+
 #include <ctype.h>
+#include <inttypes.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Digits only, up to the first other character. False if there are none or too many. */
@@ -121,4 +125,18 @@ int number_parse_milli(const char *text, int64_t max_milli, const char *what, in
 		return error_set(err, ERROR_USAGE, "%s is too large: %s", what, text);
 	*milli = (int64_t)result;
 	return 0;
+}
+
+void number_format_bytes(char text[NUMBER_TEXT_BYTES], uint64_t bytes)
+{
+	static const struct {
+		uint64_t bytes;
+		const char *name;
+	} units[] = { { 1024 * MIB, "GiB" }, { MIB, "MiB" }, { KIB, "KiB" }, { 1, "bytes" } };
+	size_t i = 0;
+
+	while (units[i].bytes > 1 && (bytes % units[i].bytes != 0 || bytes < units[i].bytes))
+		i++;
+	(void)snprintf(text, NUMBER_TEXT_BYTES, "%" PRIu64 " %s", bytes / units[i].bytes,
+		       units[i].name);
 }

@@ -17,3 +17,7 @@ int number_parse_bytes(const char *text, const char *what, uint64_t *bytes, stru
 /* A decimal fraction > 0 and <= max, in thousandths: "1.5" -> 1500. */
 int number_parse_milli(const char *text, int64_t max_milli, const char *what, int64_t *milli,
 		       struct error *err);
+
+#define NUMBER_TEXT_BYTES 32
+/* A size for people, exactly: "1 GiB", "1536 MiB", "1000 bytes". */
+void number_format_bytes(char text[NUMBER_TEXT_BYTES], uint64_t bytes);

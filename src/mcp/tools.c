@@ -3,6 +3,7 @@
 
 #include "base/escape.h"
 #include "base/limits.h"
+#include "base/number.h"
 #include "mcp/encode.h"
 #include "mcp/sandbox_exec.h"
 
@@ -21,19 +22,6 @@ static void append_fact(struct buf *out, const char *before, const char *fact, c
 	(void)buf_append_string(out, before);
 	(void)escape_append(out, fact, strlen(fact), strlen(fact), ESCAPE_TEXT);
 	(void)buf_append_string(out, after);
-}
-
-static void append_size(struct buf *out, uint64_t bytes)
-{
-	static const struct {
-		uint64_t bytes;
-		const char *name;
-	} units[] = { { 1024 * MIB, "GiB" }, { MIB, "MiB" }, { KIB, "KiB" }, { 1, "bytes" } };
-	size_t i = 0;
-
-	while (bytes % units[i].bytes != 0 || bytes < units[i].bytes)
-		i++;
-	(void)buf_printf(out, "%" PRIu64 " %s", bytes / units[i].bytes, units[i].name);
 }
 
 /* `known` is NULL as long as nothing is. */
@@ -94,18 +82,20 @@ static void append_files(struct buf *out, const struct exec_facts *facts, bool h
 static void append_limits(struct buf *out, const struct tools_text *text,
 			  const struct exec_facts *facts)
 {
+	char size[NUMBER_TEXT_BYTES];
+
 	(void)buf_printf(out, "Limits: %" PRIu64 " s per command (", text->timeout_s);
 	if (text->max_timeout_s > text->timeout_s)
 		(void)buf_printf(out, "pass timeout for more, up to %" PRIu64 "; ",
 				 text->max_timeout_s);
 	(void)buf_append_string(out, "past it exit_code is 124); ");
-	append_size(out, text->output_limit_bytes);
+	number_format_bytes(size, text->output_limit_bytes);
+	(void)buf_append_string(out, size);
 	(void)buf_append_string(out, " of output (past it exit_code is 1 and no output is "
 				     "returned: use head, tail or grep)");
 	if (facts->disk_bytes > 0) {
-		(void)buf_append_string(out, "; ");
-		append_size(out, facts->disk_bytes);
-		(void)buf_append_string(out, " of files");
+		number_format_bytes(size, facts->disk_bytes);
+		(void)buf_printf(out, "; %s of files", size);
 	}
 	(void)buf_append_string(out, ". ");
 }

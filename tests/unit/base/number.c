@@ -88,6 +88,30 @@ static void fractions_come_in_thousandths(void **state)
 	assert_int_equal(number_parse_milli("1.", 64000, "--cpu", &milli, NULL), -1);
 }
 
+static void sizes_are_written_exactly_in_the_largest_unit(void **state)
+{
+	static const struct {
+		uint64_t bytes;
+		const char *text;
+	} sizes[] = {
+		{ 0, "0 bytes" },
+		{ 1000, "1000 bytes" },
+		{ 1024, "1 KiB" },
+		{ 1ULL << 30, "1 GiB" },
+		{ 3ULL << 29, "1536 MiB" },
+		{ 1ULL << 40, "1024 GiB" },
+		{ UINT64_MAX, "18446744073709551615 bytes" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LENGTH(sizes); i++) {
+		char text[NUMBER_TEXT_BYTES];
+
+		number_format_bytes(text, sizes[i].bytes);
+		assert_string_equal(text, sizes[i].text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -96,6 +120,7 @@ int main(void)
 		cmocka_unit_test(sizes_are_read_as_docker_writes_them),
 		cmocka_unit_test(sizes_that_make_no_sense_are_refused),
 		cmocka_unit_test(fractions_come_in_thousandths),
+		cmocka_unit_test(sizes_are_written_exactly_in_the_largest_unit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
