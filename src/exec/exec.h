@@ -57,10 +57,12 @@ enum exec_start_step {
 
 /* Limits of its sandbox that a command ran into; bits. */
 enum exec_limit {
-	EXEC_LIMIT_MEMORY = 1, /* a process was killed for want of memory */
-	EXEC_LIMIT_PIDS = 2,   /* a new process was refused */
-	EXEC_LIMIT_DISK = 4,   /* the disk was full at its end ... */
-	EXEC_LIMIT_FILES = 8,  /* ... or could not hold one more file, however small */
+	EXEC_LIMIT_MEMORY = 1,	 /* a process was killed for want of memory */
+	EXEC_LIMIT_PIDS = 2,	 /* a new process was refused */
+	EXEC_LIMIT_DISK = 4,	 /* the disk was full at its end ... */
+	EXEC_LIMIT_FILES = 8,	 /* ... or could not hold one more file, however small */
+	EXEC_LIMIT_MACHINE = 16, /* as MEMORY, but not the sandbox's own limit was reached: the
+				    machine, or all sandboxes together, ran out of it */
 };
 
 /* What a sandbox may use; 0: not limited, or not known. */
@@ -75,7 +77,9 @@ struct exec_result {
 	enum exec_end end;
 	int code;
 	enum exec_start_step start_step;
-	unsigned limits_hit; /* of enum exec_limit; none for a command that exited with 0 */
+	/* Of enum exec_limit; none for a command that exited with 0. They are the sandbox's:
+	 * another command that ran at the same time may be the one that hit them. */
+	unsigned limits_hit;
 	struct exec_limits limits;
 	/* The command could not be killed in time, so its whole sandbox was; `end` still says why.
 	 */
@@ -86,3 +90,13 @@ struct exec_result {
 /* 128+n for a signal; 127 missing program; 126 not executable, bad working
  * directory or no process to be had; 124 timeout or cancel; 1 output limit. */
 int exec_result_exit_code(const struct exec_result *result);
+/* Why it ended, in one word for results and the log: exit (also when it could not be started),
+ * signal, timeout, output_limit, cancelled; memory: SIGKILL while the kernel killed for memory;
+ * pids: not started because the limit of processes was reached; reset: the whole sandbox had to be
+ * killed. */
+const char *exec_result_ended_by(const struct exec_result *result);
+
+#define EXEC_LIMIT_TEXT_BYTES 96
+/* "the memory limit of 1 GiB", or without the value if it is not known. One bit. */
+void exec_limit_describe(char text[EXEC_LIMIT_TEXT_BYTES], enum exec_limit limit,
+			 const struct exec_limits *limits);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "exec/notice.h"
 
+#include "base/attr.h"
 #include "base/error.h"
 #include "base/escape.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <string.h>
 
 /* Enough to recognise a program by; the rest of a long name says nothing. */
@@ -70,6 +72,92 @@ static void append_cannot_start(struct buf *err, const struct exec_request *requ
 	(void)buf_append_byte(err, ']');
 }
 
+/* `option`: with which the operator sets it; NULL if that would not help, or is not known to. */
+static void append_remedy(struct buf *err, const char *remedy, const char *option)
+{
+	(void)buf_printf(err, ". %s.", remedy);
+	if (option)
+		(void)buf_printf(err, " Only the operator can raise the limit (%s).", option);
+	(void)buf_append_byte(err, ']');
+}
+
+/* Of a command that ended otherwise, it was something that it or another one had started. */
+static void begin_kill(struct buf *err, const struct exec_result *result, enum exec_limit limit)
+{
+	bool was_it = strcmp(exec_result_ended_by(result), "memory") == 0;
+	char text[EXEC_LIMIT_TEXT_BYTES];
+
+	exec_limit_describe(text, limit, &result->limits);
+	begin_line(err);
+	(void)buf_printf(err, "%skilled by %s", was_it ? "" : "a process in the sandbox was ",
+			 text);
+}
+
+static void append_memory(struct buf *err, const struct exec_result *result)
+{
+	const struct exec_limits *limits = &result->limits;
+
+	begin_kill(err, result, EXEC_LIMIT_MEMORY);
+	if (limits->disk_is_memory)
+		(void)buf_append_string(err, " (the sandbox's files count too)");
+	append_remedy(err,
+		      limits->disk_is_memory ? "Use less memory at once, or delete files"
+					     : "Use less memory at once",
+		      limits->memory_bytes > 0 ? "--memory" : NULL);
+}
+
+static void append_machine(struct buf *err, const struct exec_result *result)
+{
+	begin_kill(err, result, EXEC_LIMIT_MACHINE);
+	append_remedy(err, "Use less memory at once, or try again later", NULL);
+}
+
+static void append_pids(struct buf *err, const struct exec_result *result)
+{
+	char text[EXEC_LIMIT_TEXT_BYTES];
+
+	exec_limit_describe(text, EXEC_LIMIT_PIDS, &result->limits);
+	begin_line(err);
+	(void)buf_printf(err, "a new process was refused by %s", text);
+	append_remedy(err, "End those that are not needed, or start fewer at once",
+		      result->limits.pids > 0 ? "--pids-limit" : NULL);
+}
+
+/* What is full stays so until something is deleted: told as a fact, whatever the command failed
+ * of. */
+static void append_disk(struct buf *err, const struct exec_result *result)
+{
+	bool is_limited = result->limits.disk_bytes > 0;
+	char text[EXEC_LIMIT_TEXT_BYTES];
+
+	exec_limit_describe(text, EXEC_LIMIT_DISK, &result->limits);
+	begin_line(err);
+	(void)buf_append_string(err, result->limits_hit & EXEC_LIMIT_DISK
+					     ? "the disk is full"
+					     : "the disk cannot hold one more file, however small");
+	if (is_limited)
+		(void)buf_printf(err, ": the sandbox's files have reached %s", text);
+	append_remedy(err, "Delete files that are not needed", is_limited ? "--disk" : NULL);
+}
+
+static void append_limits(struct buf *err, const struct exec_result *result)
+{
+	static const struct {
+		unsigned limits;
+		void (*append)(struct buf *err, const struct exec_result *result);
+	} lines[] = {
+		{ EXEC_LIMIT_MEMORY, append_memory },
+		{ EXEC_LIMIT_MACHINE, append_machine },
+		{ EXEC_LIMIT_PIDS, append_pids },
+		{ EXEC_LIMIT_DISK | EXEC_LIMIT_FILES, append_disk },
+	};
+
+	for (size_t i = 0; i < ARRAY_LENGTH(lines); i++) {
+		if (result->limits_hit & lines[i].limits)
+			lines[i].append(err, result);
+	}
+}
+
 /* The line that says why it ended. */
 static void append_end(struct buf *err, const struct notice *notice)
 {
@@ -93,6 +181,7 @@ static void append_end(struct buf *err, const struct notice *notice)
 int notice_append(struct buf *err, const struct notice *notice)
 {
 	append_end(err, notice);
+	append_limits(err, notice->result);
 	if (notice->result->was_reset) {
 		begin_line(err);
 		(void)buf_append_string(err,

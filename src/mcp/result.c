@@ -133,17 +133,6 @@ static size_t message_size(const struct result_frame *frame, const struct answer
 	       stream_size(frame, answer->err, answer->err_bytes);
 }
 
-static const char *ended_by(const struct exec_result *result)
-{
-	static const char *const names[] = {
-		[EXEC_END_EXIT] = "exit",	 [EXEC_END_SIGNAL] = "signal",
-		[EXEC_END_TIMEOUT] = "timeout",	 [EXEC_END_OUTPUT_LIMIT] = "output_limit",
-		[EXEC_END_CANCELLED] = "signal", [EXEC_END_NOT_STARTED] = "exit",
-	};
-
-	return result->was_reset ? "reset" : names[result->end];
-}
-
 static void encode_answer(struct buf *out, const struct result_frame *frame, struct answer *answer)
 {
 	size_t size = message_size(frame, answer);
@@ -181,7 +170,7 @@ void result_encode_outcome(struct buf *out, const struct result_frame *frame,
 	answer.exit_code = exec_result_exit_code(&outcome->result);
 	answer.duration_ms = outcome->result.duration_us / 1000;
 	if (frame->version >= MCP_2026_07_28)
-		answer.ended_by = ended_by(&outcome->result);
+		answer.ended_by = exec_result_ended_by(&outcome->result);
 	encode_answer(out, frame, &answer);
 }
 

@@ -101,13 +101,6 @@ static void run(struct worker *worker)
 
 /* --- on the loop --------------------------------------------------------- */
 
-/* What the log says of it; by enum exec_end. */
-static const char *const end_names[] = {
-	[EXEC_END_EXIT] = "exit",	    [EXEC_END_SIGNAL] = "signal",
-	[EXEC_END_TIMEOUT] = "timeout",	    [EXEC_END_OUTPUT_LIMIT] = "output_limit",
-	[EXEC_END_CANCELLED] = "cancelled", [EXEC_END_NOT_STARTED] = "not_started",
-};
-
 static void log_end(const struct call *call, const char *id)
 {
 	enum log_level failure = call->error.kind == ERROR_CANCELLED ? LOG_INFO : LOG_WARNING;
@@ -117,7 +110,7 @@ static void log_end(const struct call *call, const char *id)
 			  LOG_STRING("error", call->error.message));
 	else
 		log_event(LOG_INFO, "call_ended", LOG_STRING("sandbox", id),
-			  LOG_STRING("ended_by", end_names[call->result.end]),
+			  LOG_STRING("ended_by", exec_result_ended_by(&call->result)),
 			  LOG_NUMBER("exit_code", exec_result_exit_code(&call->result)),
 			  LOG_NUMBER("duration_us", call->result.duration_us));
 }

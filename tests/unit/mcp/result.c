@@ -99,6 +99,8 @@ static void the_way_it_ended_has_a_name(void **state)
 		{ { .end = EXEC_END_OUTPUT_LIMIT }, "output_limit" },
 		{ { .end = EXEC_END_NOT_STARTED, .code = 2 }, "exit" },
 		{ { .end = EXEC_END_TIMEOUT, .was_reset = true }, "reset" },
+		{ { .end = EXEC_END_EXIT, .code = 137, .limits_hit = EXEC_LIMIT_MEMORY },
+		  "memory" },
 	};
 	size_t i;
 
