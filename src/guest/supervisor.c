@@ -3,6 +3,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "guest/disk.h"
 #include "guest/kill.h"
 #include "guest/receive.h"
 #include "guest/save.h"
@@ -185,6 +186,9 @@ static void note_end(struct supervisor *supervisor, int status, const struct rus
 		.max_rss_kib = (uint64_t)usage->ru_maxrss,
 		.duration_us = clock_now_us() - supervisor->started_us,
 	};
+	/* Now, before anything is cleared away; nobody wants to know after success. */
+	if (status != 0)
+		supervisor->exited.disk = disk_look_around();
 }
 
 static void report_end(struct supervisor *supervisor)

@@ -91,6 +91,7 @@ static bool is_valid_save(const struct guest_wire_message *message)
 static void pass_exited(struct cursor *cursor, struct guest_wire_message *message)
 {
 	uint32_t reason = message->exited.reason;
+	uint32_t disk = message->exited.disk;
 
 	pass_u32(cursor, &reason);
 	message->exited.reason = reason;
@@ -100,15 +101,20 @@ static void pass_exited(struct cursor *cursor, struct guest_wire_message *messag
 	pass_number(cursor, &message->exited.system_us, 8);
 	pass_number(cursor, &message->exited.max_rss_kib, 8);
 	pass_number(cursor, &message->exited.duration_us, 8);
+	pass_u32(cursor, &disk);
+	message->exited.disk = disk;
 }
 
 static bool is_valid_exited(const struct guest_wire_message *message)
 {
 	const struct guest_wire_exited *exited = &message->exited;
+	bool has_failed = exited->exit_code != 0 || exited->signal != 0;
 
 	return (exited->reason == GUEST_WIRE_ENDED || exited->reason == GUEST_WIRE_KILLED) &&
 	       exited->exit_code <= 255 && exited->signal <= 64 &&
-	       (exited->signal == 0 || exited->exit_code == 0);
+	       (exited->signal == 0 || exited->exit_code == 0) &&
+	       exited->disk <= GUEST_WIRE_DISK_NO_FILES &&
+	       (has_failed || exited->disk == GUEST_WIRE_DISK_HAS_ROOM);
 }
 
 static void pass_failed(struct cursor *cursor, struct guest_wire_message *message)
@@ -158,7 +164,7 @@ static const struct format formats[] = {
 	{ GUEST_WIRE_SHUTDOWN, 0, pass_nothing, is_always_valid },
 	{ GUEST_WIRE_KILL, 0, pass_nothing, is_always_valid },
 	{ GUEST_WIRE_STARTED, 0, pass_nothing, is_always_valid },
-	{ GUEST_WIRE_EXITED, 44, pass_exited, is_valid_exited },
+	{ GUEST_WIRE_EXITED, 48, pass_exited, is_valid_exited },
 	{ GUEST_WIRE_FAILED, 8, pass_failed, is_valid_failed },
 	{ GUEST_WIRE_SAVED, 0, pass_nothing, is_always_valid },
 	{ GUEST_WIRE_READY, GUEST_WIRE_BUILD_ID_BYTES, pass_ready, is_always_valid },

@@ -41,7 +41,7 @@
 
 #define GUEST_WIRE_BUILD_ID_BYTES 32
 #define GUEST_WIRE_HEADER_BYTES 8
-#define GUEST_WIRE_MAX_BODY_BYTES 44
+#define GUEST_WIRE_MAX_BODY_BYTES 48
 #define GUEST_WIRE_MAX_BYTES (GUEST_WIRE_HEADER_BYTES + GUEST_WIRE_MAX_BODY_BYTES)
 
 enum guest_wire_type {
@@ -98,6 +98,13 @@ enum guest_wire_reason {
 	GUEST_WIRE_KILLED = 2, /* on KILL or end-of-file; nothing of it is left */
 };
 
+/* What the sandbox's disks looked like when a command had failed. */
+enum guest_wire_disk {
+	GUEST_WIRE_DISK_HAS_ROOM = 0, /* or nobody looked */
+	GUEST_WIRE_DISK_FULL = 1,     /* not one block is left */
+	GUEST_WIRE_DISK_NO_FILES = 2, /* not one file more, however small */
+};
+
 struct guest_wire_exited {
 	enum guest_wire_reason reason;
 	uint32_t exit_code; /* 0-255; 0 if a signal ended it */
@@ -105,7 +112,8 @@ struct guest_wire_exited {
 	uint64_t user_us;   /* processor time of the main process and its waited-for children */
 	uint64_t system_us;
 	uint64_t max_rss_kib;
-	uint64_t duration_us; /* wall time of the main process, from its start to its end */
+	uint64_t duration_us;	   /* wall time of the main process, from its start to its end */
+	enum guest_wire_disk disk; /* never full after exit code 0: nobody looks then */
 };
 
 enum guest_wire_step {

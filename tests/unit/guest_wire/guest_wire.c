@@ -15,8 +15,10 @@ static const struct guest_wire_message samples[] = {
 	{ .type = GUEST_WIRE_SHUTDOWN },
 	{ .type = GUEST_WIRE_KILL },
 	{ .type = GUEST_WIRE_STARTED },
-	{ .type = GUEST_WIRE_EXITED, .exited = { GUEST_WIRE_ENDED, 255, 0, 1, 2, 3, UINT64_MAX } },
-	{ .type = GUEST_WIRE_EXITED, .exited = { GUEST_WIRE_KILLED, 0, 9, 1, 2, 3, 4 } },
+	{ .type = GUEST_WIRE_EXITED,
+	  .exited = { GUEST_WIRE_ENDED, 255, 0, 1, 2, 3, UINT64_MAX, GUEST_WIRE_DISK_FULL } },
+	{ .type = GUEST_WIRE_EXITED,
+	  .exited = { GUEST_WIRE_KILLED, 0, 9, 1, 2, 3, 4, GUEST_WIRE_DISK_NO_FILES } },
 	{ .type = GUEST_WIRE_FAILED, .failed = { GUEST_WIRE_STEP_PROCESS, 11 } },
 	{ .type = GUEST_WIRE_READY, .ready = { "0123456789abcdef0123456789abcde" } },
 	{ .type = GUEST_WIRE_SAVE, .save = { 9, 5, 7, { 1, 2, 3, 4, 5, 6, 7, 8 } } },
@@ -103,6 +105,11 @@ static void values_out_of_range_are_refused(void **state)
 	assert_int_equal(decode_changed(exited, 4, 256), -1);
 	assert_int_equal(decode_changed(exited, 8, 9), -1);
 	assert_int_equal(decode_changed(&samples[6], 8, 65), -1);
+	assert_int_equal(decode_changed(exited, 44, GUEST_WIRE_DISK_NO_FILES), 0);
+	assert_int_equal(decode_changed(exited, 44, 3), -1);
+	assert_int_equal(decode_changed(exited, 44, UINT32_MAX), -1);
+	/* Nobody looks at the disk after success. */
+	assert_int_equal(decode_changed(exited, 4, 0), -1);
 	assert_int_equal(decode_changed(failed, 0, 0), -1);
 	assert_int_equal(decode_changed(failed, 0, GUEST_WIRE_STEP_SAVE_FILE + 1), -1);
 	assert_int_equal(decode_changed(failed, 4, 0), -1);
