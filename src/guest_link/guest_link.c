@@ -43,6 +43,8 @@ struct conversation {
 	uint64_t sent_us;
 	bool is_kill_requested;
 	bool has_ended; /* *result is known, but not everything is gone yet */
+	bool has_counters;
+	struct guest_link_counters counters; /* before it was sent */
 };
 
 static bool is_dead(const struct guest_link *link, int wait_ms)
@@ -297,9 +299,16 @@ static enum pump_event take_exited(struct conversation *conversation,
 				   const struct guest_wire_exited *exited,
 				   struct exec_result *result)
 {
+	static const unsigned disk_limits[] = {
+		[GUEST_WIRE_DISK_HAS_ROOM] = 0,
+		[GUEST_WIRE_DISK_FULL] = EXEC_LIMIT_DISK,
+		[GUEST_WIRE_DISK_NO_FILES] = EXEC_LIMIT_FILES,
+	};
+
 	result->end = exited->signal != 0 ? EXEC_END_SIGNAL : EXEC_END_EXIT;
 	result->code = (int)(exited->signal != 0 ? exited->signal : exited->exit_code);
 	result->duration_us = exited->duration_us;
+	result->limits_hit = disk_limits[exited->disk];
 	conversation->has_ended = true;
 	/* It ended while our KILL was on its way, which its background processes still await:
 	 * end-of-file will tell that they are gone too. */
@@ -404,6 +413,48 @@ static int follow(struct conversation *conversation, struct exec_fds *fds,
 	return -1;
 }
 
+static bool read_counters(const struct guest_link *link, struct guest_link_counters *counters)
+{
+	const struct guest_link_config *config = &link->config;
+
+	return config->read_counters && config->read_counters(config->context, counters);
+}
+
+/* Nobody looks for what stopped a command that nothing stopped. */
+static bool may_have_hit_limits(const struct exec_result *result)
+{
+	switch (result->end) {
+	case EXEC_END_EXIT:
+		return result->code != 0;
+	case EXEC_END_NOT_STARTED:
+		return result->start_step == EXEC_START_PROCESS;
+	case EXEC_END_SIGNAL:
+	case EXEC_END_TIMEOUT:
+	case EXEC_END_OUTPUT_LIMIT:
+	case EXEC_END_CANCELLED:
+		break;
+	}
+	return true;
+}
+
+/* The kernel counts before it kills or refuses, so what the command suffered is in by now. */
+static void note_limits(const struct conversation *conversation, struct exec_result *result)
+{
+	const struct guest_link_counters *before = &conversation->counters;
+	struct guest_link_counters now;
+	bool is_own_limit;
+
+	result->limits = conversation->link->config.limits;
+	if (!conversation->has_counters || !may_have_hit_limits(result) ||
+	    !read_counters(conversation->link, &now))
+		return;
+	is_own_limit = !now.has_memory_hits || now.memory_hits > before->memory_hits;
+	if (now.memory_kills > before->memory_kills)
+		result->limits_hit |= is_own_limit ? EXEC_LIMIT_MEMORY : EXEC_LIMIT_MACHINE;
+	if (now.refused_processes > before->refused_processes)
+		result->limits_hit |= EXEC_LIMIT_PIDS;
+}
+
 int guest_link_exec(struct guest_link *link, const struct exec_request *request,
 		    struct exec_sink *sink, struct exec_result *result, struct error *err)
 {
@@ -417,9 +468,13 @@ int guest_link_exec(struct guest_link *link, const struct exec_request *request,
 	    make_message(&message, &fds, link, request, err) < 0)
 		return -1;
 	conversation.status_fd = fds.status;
+	conversation.has_counters = read_counters(link, &conversation.counters);
 	conversation.sent_us = clock_now_us();
 	if (send_exec(link, &message, &fds, request, err) < 0)
 		return -1;
 	close_guest_ends(&fds);
-	return follow(&conversation, &fds, request, sink, result, err);
+	if (follow(&conversation, &fds, request, sink, result, err) < 0)
+		return -1;
+	note_limits(&conversation, result);
+	return 0;
 }

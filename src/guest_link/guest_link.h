@@ -20,7 +20,12 @@ struct guest_link;
 
 /* The kernel's counts for one sandbox; they only grow. */
 struct guest_link_counters {
-	uint64_t memory_kills;	    /* processes killed for want of memory */
+	uint64_t memory_kills; /* processes killed for want of memory, whoever ran out of it */
+	/* How often the sandbox's own memory limit was reached: a kill without that is the doing of
+	 * the machine, or of a limit on all sandboxes. Without this count each is taken for its
+	 * own. */
+	bool has_memory_hits;
+	uint64_t memory_hits;
 	uint64_t refused_processes; /* forks refused by the limit of processes */
 };
 
@@ -44,7 +49,9 @@ struct guest_link_config {
 
 /* Waits for READY with our own build id. */
 struct guest_link *guest_link_open(const struct guest_link_config *config, struct error *err);
-/* As backend_type.exec. */
+/* As backend_type.exec. Counters are of the whole sandbox: with several commands in it at once,
+ * what one suffered is in the results of all that failed meanwhile; who was killed by it shows in
+ * `end`. */
 int guest_link_exec(struct guest_link *link, const struct exec_request *request,
 		    struct exec_sink *sink, struct exec_result *result, struct error *err);
 /* Readable (hang-up) once the guest is gone. */

@@ -289,6 +289,8 @@ static int start(struct native_sandbox *sandbox, const struct cancel *cancel, st
 					  .cancel = cancel };
 
 	fill_request(native, sandbox->id_base, &request);
+	link.limits.disk_bytes = request.disk_bytes;
+	link.limits.disk_is_memory = true;
 	if (starter_spawn(native->starter, &request, cancel, deadline, &process, err) < 0)
 		return -1;
 	sandbox->pidfd = process.pidfd;
