@@ -448,7 +448,7 @@ static void note_limits(const struct conversation *conversation, struct exec_res
 	if (!conversation->has_counters || !may_have_hit_limits(result) ||
 	    !read_counters(conversation->link, &now))
 		return;
-	is_own_limit = !now.has_memory_hits || now.memory_hits > before->memory_hits;
+	is_own_limit = now.own_memory_limits > before->own_memory_limits;
 	if (now.memory_kills > before->memory_kills)
 		result->limits_hit |= is_own_limit ? EXEC_LIMIT_MEMORY : EXEC_LIMIT_MACHINE;
 	if (now.refused_processes > before->refused_processes)

@@ -22,10 +22,8 @@ struct guest_link;
 struct guest_link_counters {
 	uint64_t memory_kills; /* processes killed for want of memory, whoever ran out of it */
 	/* How often the sandbox's own memory limit was reached: a kill without that is the doing of
-	 * the machine, or of a limit on all sandboxes. Without this count each is taken for its
-	 * own. */
-	bool has_memory_hits;
-	uint64_t memory_hits;
+	 * the machine, or of a limit on all sandboxes. Where nobody can tell: memory_kills. */
+	uint64_t own_memory_limits;
 	uint64_t refused_processes; /* forks refused by the limit of processes */
 };
 

@@ -114,18 +114,18 @@ static void what_the_kernel_counted_during_a_command_is_in_its_result(void **sta
 	struct scene scenes[] = {
 		{ .end = EXITED(0, .signal = SIGKILL),
 		  .before = { .memory_kills = 3, .refused_processes = 7 },
-		  .after = { .memory_kills = 4, .refused_processes = 7 },
+		  .after = { .memory_kills = 4, .own_memory_limits = 1, .refused_processes = 7 },
 		  .expected = EXEC_LIMIT_MEMORY },
 		{ .end = EXITED(1),
 		  .before = { .memory_kills = 3, .refused_processes = 7 },
 		  .after = { .memory_kills = 3, .refused_processes = 9 },
 		  .expected = EXEC_LIMIT_PIDS },
 		{ .end = EXITED(1),
-		  .after = { .memory_kills = 1, .refused_processes = 1 },
+		  .after = { .memory_kills = 1, .own_memory_limits = 1, .refused_processes = 1 },
 		  .expected = EXEC_LIMIT_MEMORY | EXEC_LIMIT_PIDS },
 		/* Its supervisor was killed, not it. */
 		{ .end = { .type = 0 },
-		  .after = { .memory_kills = 1 },
+		  .after = { .memory_kills = 1, .own_memory_limits = 1 },
 		  .expected = EXEC_LIMIT_MEMORY },
 		/* What was counted before is not its fault. */
 		{ .end = EXITED(0, .signal = SIGKILL),
@@ -133,12 +133,12 @@ static void what_the_kernel_counted_during_a_command_is_in_its_result(void **sta
 		  .after = { .memory_kills = 3, .refused_processes = 7 } },
 		/* A kill although it was below its own limit. */
 		{ .end = EXITED(137),
-		  .before = { .memory_kills = 3, .has_memory_hits = true, .memory_hits = 5 },
-		  .after = { .memory_kills = 4, .has_memory_hits = true, .memory_hits = 5 },
+		  .before = { .memory_kills = 3, .own_memory_limits = 5 },
+		  .after = { .memory_kills = 4, .own_memory_limits = 5 },
 		  .expected = EXEC_LIMIT_MACHINE },
 		{ .end = EXITED(137),
-		  .before = { .memory_kills = 3, .has_memory_hits = true, .memory_hits = 5 },
-		  .after = { .memory_kills = 4, .has_memory_hits = true, .memory_hits = 6 },
+		  .before = { .memory_kills = 3, .own_memory_limits = 5 },
+		  .after = { .memory_kills = 4, .own_memory_limits = 6 },
 		  .expected = EXEC_LIMIT_MEMORY },
 	};
 
@@ -164,8 +164,10 @@ static void a_command_that_could_not_be_started_may_have_hit_a_limit(void **stat
 
 static void a_command_that_succeeded_hit_nothing_and_costs_one_read(void **state)
 {
-	struct scene fine = { .end = EXITED(0),
-			      .after = { .memory_kills = 1, .refused_processes = 1 } };
+	struct scene fine = {
+		.end = EXITED(0),
+		.after = { .memory_kills = 1, .own_memory_limits = 1, .refused_processes = 1 }
+	};
 
 	(void)state;
 	assert_int_equal(run(&fine).limits_hit, 0);
@@ -175,8 +177,12 @@ static void a_command_that_succeeded_hit_nothing_and_costs_one_read(void **state
 static void counters_that_cannot_be_read_accuse_nobody(void **state)
 {
 	struct scene scenes[] = {
-		{ .end = EXITED(1), .after = { .memory_kills = 1 }, .fails_before = true },
-		{ .end = EXITED(1), .after = { .memory_kills = 1 }, .fails_after = true },
+		{ .end = EXITED(1),
+		  .after = { .memory_kills = 1, .own_memory_limits = 1 },
+		  .fails_before = true },
+		{ .end = EXITED(1),
+		  .after = { .memory_kills = 1, .own_memory_limits = 1 },
+		  .fails_after = true },
 	};
 
 	(void)state;
@@ -190,7 +196,7 @@ static void a_full_disk_is_what_the_guest_saw(void **state)
 		{ .end = EXITED(1, .disk = GUEST_WIRE_DISK_NO_FILES),
 		  .expected = EXEC_LIMIT_FILES },
 		{ .end = EXITED(1, .disk = GUEST_WIRE_DISK_FULL),
-		  .after = { .memory_kills = 1 },
+		  .after = { .memory_kills = 1, .own_memory_limits = 1 },
 		  .expected = EXEC_LIMIT_DISK | EXEC_LIMIT_MEMORY },
 		{ .end = EXITED(1) },
 	};
