@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: MIT
 """Measures the server over stdio beside a plain vfork and exec of the same programs.
 
-usage: bench/run.py PROGRAM SPAWN_HELPER [--csv FILE] [--svg FILE] [--docs] [OPTION...]
+usage: bench/run.py PROGRAM SPAWN_HELPER [--csv FILE] [--svg FILE] [--docs]
+                    [--only PART[,PART...]] [OPTION...]
 
 Prints a table (median, 10th and 90th percentile, minimum, ratio of the medians to the
-plain exec taken in the same run) and how it stands to the targets. Rounds of both
+plain exec taken in the same run, or of a first call to a warm one of its server) and how it stands to the targets. Rounds of both
 alternate, so that a busy neighbour hits both. --docs also writes the figures into docs/.
 OPTIONs go to the server.
 """
@@ -69,8 +70,8 @@ class Bench:
         self.rows.append(row)
         print_row(row)
 
-    def server(self):
-        client = Client(self.argv, stderr=subprocess.DEVNULL)
+    def server(self, *options, stderr=subprocess.DEVNULL):
+        client = Client(self.argv + list(options), stderr=stderr)
         client.initialize()
         return client
 
@@ -108,18 +109,38 @@ class Bench:
         client.finish()
 
     def first_call(self):
-        for when, pause_s in (("at once", 0), ("50 ms later", PAUSE_S)):
-            cold, over_warm = [], []
+        for when, start in (
+                ("at once", lambda: self.server("--pool=0")),
+                ("50 ms later", lambda: self.rested_server("--pool=0")),
+                ("from the pool", self.server_with_full_pool)):
+            first, warm = [], []
             for _ in range(STARTS):
-                client = self.server()
-                time.sleep(pause_s)
-                cold.append(timed(lambda: client.call(args=[TRUE])))
-                warm = statistics.median(timed(lambda: client.call(args=[TRUE]))
-                                         for _ in range(5))
-                over_warm.append(cold[-1] - warm)
+                client = start()
+                first.append(timed(lambda: client.call(args=[TRUE])))
+                warm.append(statistics.median(timed(lambda: client.call(args=[TRUE]))
+                                              for _ in range(5)))
                 client.finish()
-            self.add("first call, %s" % when, cold)
-            self.add("first call, %s, over a warm one" % when, over_warm)
+            self.add("first call, %s" % when, first, baseline=warm)
+            self.add("first call, %s, over a warm one" % when,
+                     [cold - usual for cold, usual in zip(first, warm)])
+
+    def rested_server(self, *options):
+        client = self.server(*options)
+        time.sleep(PAUSE_S)
+        return client
+
+    def server_with_full_pool(self):
+        client = self.server("--pool=1", "--log-level=info", stderr=subprocess.PIPE)
+        log = client.server.stderr
+        while True:
+            line = log.readline()
+            if not line or b" sandbox_not_created " in line:
+                raise SystemExit("bench: the pool was not filled: %s" % line.decode())
+            if b" sandbox_created " in line:
+                break
+        # What made it may be at the end of its work.
+        time.sleep(PAUSE_S)
+        return client
 
     def big_output(self):
         client = self.server()
@@ -158,7 +179,7 @@ class Bench:
         client.finish()
 
     def memory(self):
-        client = self.server()
+        client = self.server("--pool=0")
         self.add("memory of the server, idle (RSS)", [rss_mb(client.server.pid)], unit="MB")
         self.add("memory of server and zygote, idle (PSS)", [tree_pss_mb(client.server.pid)],
                  unit="MB")
@@ -171,7 +192,7 @@ class Bench:
 
     def memory_all_in(self):
         """What the machine has in use, the kernel's own included."""
-        clients = [self.server() for _ in range(SERVERS)]
+        clients = [self.server("--pool=0") for _ in range(SERVERS)]
         for client in clients:
             modern_call(client, args=[TRUE])
         before = used_mb()
@@ -195,6 +216,20 @@ class Bench:
                  "--tmpfs", "/tmp", TRUE]
         self.add("bwrap: a fresh sandbox and true", self.plain(bwrap, STARTS),
                  baseline=self.plain([TRUE], STARTS))
+
+
+# What --only chooses from.
+PARTS = {
+    "start": Bench.start_to_initialize,
+    "warm": Bench.warm_calls,
+    "first": Bench.first_call,
+    "output": Bench.big_output,
+    "ping": Bench.ping_while_running,
+    "cancel": Bench.cancel,
+    "memory": Bench.memory,
+    "memory-all-in": Bench.memory_all_in,
+    "peers": Bench.peers,
+}
 
 
 def modern_call(client, **arguments):
@@ -265,6 +300,7 @@ TARGETS = (
     ("warm exec of busybox true (static)", lambda plain: 1.3 * plain + 0.3),
     ("first call, at once, over a warm one", lambda plain: 4),
     ("first call, 50 ms later, over a warm one", lambda plain: 4),
+    ("first call, from the pool, over a warm one", lambda plain: 1.5),
     ("cancel until the tree is dead", lambda plain: 50),
     ("2 MiB of text", lambda plain: 100),
     ("memory of the server, idle (RSS)", lambda plain: 6),
@@ -304,7 +340,7 @@ def cpu_name():
 def markdown(rows):
     """The part of docs/benchmarks.md that is figures."""
     out = ["Measured on %s." % machine(), "",
-           "| work | median | p10 | p90 | least | unit | to plain |",
+           "| work | median | p10 | p90 | least | unit | ratio |",
            "| --- | --- | --- | --- | --- | --- | --- |"]
     out += ["| " + " | ".join(cells(row)) + " |" for row in rows]
     out += ["", "| target | unit | at most | median | | at most | p10 | |",
@@ -324,7 +360,7 @@ def write_csv(rows, path):
     with open(path, "w", newline="") as file:
         out = csv.writer(file)
         out.writerow(["row", "unit", "samples", "median", "p10", "p90", "least",
-                      "ratio_to_plain_exec"])
+                      "ratio"])
         for row in rows:
             out.writerow([row.name, row.unit, len(row.samples),
                           "%.4f" % statistics.median(row.samples),
@@ -341,6 +377,7 @@ def main():
     parser.add_argument("--csv")
     parser.add_argument("--svg")
     parser.add_argument("--docs", action="store_true")
+    parser.add_argument("--only", type=lambda names: names.split(","), default=list(PARTS))
     arguments, options = parser.parse_known_args()
     place = TOP / "docs" / "benchmarks" if arguments.docs else TOP / "build" / "bench"
     csv_path = arguments.csv or "%s.csv" % place
@@ -348,11 +385,9 @@ def main():
 
     bench = Bench([os.path.abspath(arguments.program)] + options, os.path.abspath(arguments.spawn))
     print(machine())
-    print("%-46s %9s %9s %9s %9s     %8s" % ("", "median", "p10", "p90", "least", "to plain"))
-    for measure in (bench.start_to_initialize, bench.warm_calls, bench.first_call,
-                    bench.big_output, bench.ping_while_running, bench.cancel, bench.memory,
-                    bench.memory_all_in, bench.peers):
-        measure()
+    print("%-46s %9s %9s %9s %9s     %8s" % ("", "median", "p10", "p90", "least", "ratio"))
+    for part in arguments.only:
+        PARTS[part](bench)
     for line in verdicts(bench.rows):
         print("%-46s %-3s median: at most %s, is %s, %s; p10: at most %s, is %s, %s" % tuple(line))
     write_csv(bench.rows, csv_path)
