@@ -40,6 +40,7 @@ struct suite {
 	struct sandbox *sandbox; /* of the case that runs; a case may replace it */
 	const char *skips[NEED_COUNT];
 	bool has_failed;
+	const char *skip; /* why the case that runs cannot, as it found out itself; NULL */
 };
 
 struct suite_case {
@@ -55,6 +56,7 @@ extern const struct suite_case output_cases[];
 extern const struct suite_case background_cases[];
 extern const struct suite_case kill_cases[];
 extern const struct suite_case life_cases[];
+extern const struct suite_case limits_cases[];
 
 /* What a backend lacks, and why; NULL: it has it. */
 const char *lacks_reason(const char *backend_name, enum need need);
