@@ -14,7 +14,7 @@ check:
 	tools/check
 
 bench: build
-	ninja -C build bench/bench-spawn
+	ninja -C build bench/bench-spawn bench/bench-crowd
 	python3 bench/run.py build/kilntainers build/bench/bench-spawn
 
 install: build

@@ -9,9 +9,9 @@ STYLE = "font: 12px sans-serif; fill: #333"
 
 
 def write(path, rows):
-    """`rows`: (name, 10th percentile, median, 90th percentile), in milliseconds."""
-    smallest = min(low for _, low, _, _ in rows)
-    largest = max(high for _, _, _, high in rows)
+    """`rows`: (name, 10th percentile, median, 90th percentile, maximum), in milliseconds."""
+    smallest = min(low for _, low, _, _, _ in rows)
+    largest = max(most for _, _, _, _, most in rows)
     first = math.floor(math.log10(max(smallest, 1e-3)))
     last = math.ceil(math.log10(largest))
 
@@ -28,7 +28,7 @@ def write(path, rows):
             x(10.0 ** power), MARGIN - 8, x(10.0 ** power), height - MARGIN))
         out.append('<text x="%.1f" y="%d" text-anchor="middle" style="%s">%g ms</text>' % (
             x(10.0 ** power), MARGIN - 14, STYLE, 10.0 ** power))
-    for number, (name, low, median, high) in enumerate(rows):
+    for number, (name, low, median, high, most) in enumerate(rows):
         y = MARGIN + number * ROW_HEIGHT
         middle = y + ROW_HEIGHT / 2
         out.append('<text x="%d" y="%.1f" text-anchor="end" style="%s">%s</text>' % (
@@ -37,10 +37,11 @@ def write(path, rows):
             LABEL_WIDTH, y + 5, max(1, x(median) - LABEL_WIDTH), ROW_HEIGHT - 10))
         out.append('<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" stroke="#333"/>' % (
             x(low), middle, x(high), middle))
+        out.append('<circle cx="%.1f" cy="%.1f" r="2" fill="#b03030"/>' % (x(most), middle))
         out.append('<text x="%.1f" y="%.1f" style="%s">%.2f</text>' % (
-            x(high) + 6, middle + 4, STYLE, median))
+            x(most) + 6, middle + 4, STYLE, median))
     out.append('<text x="%d" y="%d" style="%s">median; the line spans the 10th to the 90th '
-               'percentile</text>' % (LABEL_WIDTH, height - MARGIN + 20, STYLE))
+               'percentile, the dot is the slowest</text>' % (LABEL_WIDTH, height - MARGIN + 20, STYLE))
     out.append("</svg>")
     with open(path, "w") as file:
         file.write("\n".join(out) + "\n")

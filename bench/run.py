@@ -3,29 +3,35 @@
 """Measures the server over stdio beside a plain vfork and exec of the same programs.
 
 usage: bench/run.py PROGRAM SPAWN_HELPER [--csv FILE] [--svg FILE] [--docs]
-                    [--only PART[,PART...]] [OPTION...]
+                    [--only PART[,PART...]] [--cancels N] [--crowd N] [OPTION...]
 
-Prints a table (median, 10th and 90th percentile, minimum, ratio of the medians to the
-plain exec taken in the same run, or of a first call to a warm one of its server) and how it stands to the targets. Rounds of both
-alternate, so that a busy neighbour hits both. --docs also writes the figures into docs/.
+Prints a table (percentiles, extremes, ratio of the medians to the plain exec taken in the
+same run, or of a first call to a warm one of its server) and how it stands to the targets.
+Rounds of both alternate, so that a busy neighbour hits both. --docs also writes the figures
+into docs/. --only: some parts alone (see PARTS).
+--cancels: how often a tree of each size is killed. --crowd: how many sandboxes live at once.
 OPTIONs go to the server.
 """
 
 import argparse
 import collections
+import contextlib
 import csv
 import os
 import pathlib
 import platform
+import select
 import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 TOP = pathlib.Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(TOP / "tools"), str(TOP / "tests" / "chaos")]
+sys.path[:0] = [str(TOP / folder) for folder in ("tools", "tests/chaos", "tests/native")]
 
+import as_user
 import plot
 import traces
 from mcp_client import Client
@@ -39,6 +45,11 @@ PAUSE_S = 0.05
 # For the memory of one: as many as make the machine's other doings small beside them.
 SERVERS = 6
 HANG_GUARD_S = 20
+# Each is killed so often unless --cancels says otherwise; a thousand times tells the tail.
+TREES = (1, 20, 200)
+CANCELS = 20
+# Sandboxes at once unless --crowd says otherwise; a thousand is what a server may have.
+CROWD = 100
 OUTPUT_BYTES = 2 * 1024 * 1024
 MODERN = "2026-07-28"
 TRUE = "/usr/bin/true"
@@ -60,9 +71,11 @@ def timed(action):
 
 
 class Bench:
-    def __init__(self, argv, spawn):
+    def __init__(self, argv, spawn, cancels=CANCELS, crowd=CROWD):
         self.argv = argv
         self.spawn = spawn
+        self.cancels = cancels
+        self.crowd = crowd
         self.rows = []
 
     def add(self, name, samples, unit="ms", baseline=None):
@@ -178,6 +191,59 @@ class Bench:
         self.add("cancel until the tree is dead", samples)
         client.finish()
 
+    def cancel_trees(self):
+        """How a tree's size tells; watched by descriptors, which costs little while it dies."""
+        client = self.server("--pool=0")
+        client.call(args=[TRUE])
+        for size in TREES:
+            at_rest = set(traces.descendants(client.server.pid))
+            samples = []
+            for _ in range(self.cancels):
+                call = client.start_call(command=tree_command(size))
+                tree = wait_for_tree(client.server.pid, at_rest, size)
+                with watched(tree) as processes:
+                    started = time.perf_counter()
+                    client.notify("notifications/cancelled", requestId=call, reason="bench")
+                    wait_until_dead(processes)
+                    samples.append((time.perf_counter() - started) * 1000)
+            self.add("cancel until a tree of %d is dead" % size, samples)
+        client.finish()
+
+    def crowds(self):
+        """Many sandboxes of one process, by the helper: no client, no server around them."""
+        helper = os.path.join(os.path.dirname(self.spawn), "bench-crowd")
+        if not os.access(helper, os.X_OK):
+            print("(%s is not built: no row)" % helper)
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            # The helper may be where only its owner can go.
+            os.chmod(folder, 0o755)
+            helper = shutil.copy(helper, folder)
+            self.one_crowd(helper, "root" if os.geteuid() == 0 else "a user", None)
+            if os.geteuid() == 0:
+                self.one_crowd(helper, "a user", lambda: as_user.become("single", folder))
+
+    def one_crowd(self, helper, who, become):
+        process = subprocess.Popen([helper, str(self.crowd), TRUE], preexec_fn=become, cwd="/",
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        used = [used_mb()]
+        for work in ("made", "one command in each", "destroyed"):
+            line = process.stdout.readline().split()
+            used.append(used_mb())
+            process.stdin.write("\n")
+            process.stdin.flush()
+            if not line:
+                process.wait()
+                print("(%d sandboxes of %s: not %s)" % (self.crowd, who, work))
+                return
+            whole, *each = [int(word) / 1000 for word in line]
+            title = "%d sandboxes of %s, %s" % (self.crowd, who, work)
+            self.add(title + ": each", each)
+            self.add(title + ": all", [whole])
+        process.communicate()
+        self.add("memory of one of %d sandboxes of %s, all in" % (self.crowd, who),
+                 [(used[2] - used[0]) / self.crowd], unit="MB")
+
     def memory(self):
         client = self.server("--pool=0")
         self.add("memory of the server, idle (RSS)", [rss_mb(client.server.pid)], unit="MB")
@@ -226,8 +292,10 @@ PARTS = {
     "output": Bench.big_output,
     "ping": Bench.ping_while_running,
     "cancel": Bench.cancel,
+    "cancel-trees": Bench.cancel_trees,
     "memory": Bench.memory,
     "memory-all-in": Bench.memory_all_in,
+    "crowds": Bench.crowds,
     "peers": Bench.peers,
 }
 
@@ -240,6 +308,11 @@ def modern_call(client, **arguments):
         "io.modelcontextprotocol/clientCapabilities": {}}))
 
 
+def tree_command(size):
+    """So many processes, each sleeping."""
+    return "i=1; while [ $i -lt %d ]; do sleep 1000 & i=$((i + 1)); done; exec sleep 1000" % size
+
+
 def wait_for_tree(server, at_rest, programs):
     """The processes of a command, once all its programs run."""
     deadline = time.monotonic() + HANG_GUARD_S
@@ -249,6 +322,23 @@ def wait_for_tree(server, at_rest, programs):
         if len(sleeping) >= programs:
             return sleeping
     raise SystemExit("bench: the command to cancel did not start")
+
+
+@contextlib.contextmanager
+def watched(pids):
+    """Their descriptors, which are readable once they are dead."""
+    descriptors = [os.pidfd_open(pid) for pid in pids]
+    try:
+        yield descriptors
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def wait_until_dead(processes):
+    for process in processes:
+        if not select.select([process], [], [], HANG_GUARD_S)[0]:
+            raise SystemExit("bench: the cancelled command goes on")
 
 
 def rss_mb(pid):
@@ -282,14 +372,20 @@ def ratio(row):
     return statistics.median(row.samples) / statistics.median(row.baseline)
 
 
+FIGURES = ("median", "p10", "p90", "p99", "least", "most")
+
+
+def figures(row):
+    return [statistics.median(row.samples)] + [
+        percentile(row.samples, share) for share in (0.1, 0.9, 0.99, 0, 1)]
+
+
 def print_row(row):
-    print("%-46s %9s %9s %9s %9s %-3s %8s" % tuple(cells(row)), flush=True)
+    print("%-54s %9s %9s %9s %9s %9s %9s %-3s %8s" % tuple(cells(row)), flush=True)
 
 
 def cells(row):
-    figures = [statistics.median(row.samples), percentile(row.samples, 0.1),
-               percentile(row.samples, 0.9), min(row.samples)]
-    return [row.name] + ["%.3f" % figure for figure in figures] + [
+    return [row.name] + ["%.3f" % figure for figure in figures(row)] + [
         row.unit, "%.1f x" % ratio(row) if row.baseline else ""]
 
 
@@ -340,8 +436,8 @@ def cpu_name():
 def markdown(rows):
     """The part of docs/benchmarks.md that is figures."""
     out = ["Measured on %s." % machine(), "",
-           "| work | median | p10 | p90 | least | unit | ratio |",
-           "| --- | --- | --- | --- | --- | --- | --- |"]
+           "| " + " | ".join(("work", *FIGURES, "unit", "ratio")) + " |",
+           "|" + " --- |" * (len(FIGURES) + 3)]
     out += ["| " + " | ".join(cells(row)) + " |" for row in rows]
     out += ["", "| target | unit | at most | median | | at most | p10 | |",
             "| --- | --- | --- | --- | --- | --- | --- | --- |"]
@@ -359,14 +455,10 @@ def write_page(rows, path):
 def write_csv(rows, path):
     with open(path, "w", newline="") as file:
         out = csv.writer(file)
-        out.writerow(["row", "unit", "samples", "median", "p10", "p90", "least",
-                      "ratio"])
+        out.writerow(["row", "unit", "samples", *FIGURES, "ratio"])
         for row in rows:
             out.writerow([row.name, row.unit, len(row.samples),
-                          "%.4f" % statistics.median(row.samples),
-                          "%.4f" % percentile(row.samples, 0.1),
-                          "%.4f" % percentile(row.samples, 0.9),
-                          "%.4f" % min(row.samples),
+                          *("%.4f" % figure for figure in figures(row)),
                           "%.3f" % ratio(row) if row.baseline else ""])
 
 
@@ -377,23 +469,26 @@ def main():
     parser.add_argument("--csv")
     parser.add_argument("--svg")
     parser.add_argument("--docs", action="store_true")
+    parser.add_argument("--cancels", type=int, default=CANCELS)
+    parser.add_argument("--crowd", type=int, default=CROWD)
     parser.add_argument("--only", type=lambda names: names.split(","), default=list(PARTS))
     arguments, options = parser.parse_known_args()
     place = TOP / "docs" / "benchmarks" if arguments.docs else TOP / "build" / "bench"
     csv_path = arguments.csv or "%s.csv" % place
     svg_path = arguments.svg or "%s.svg" % place
 
-    bench = Bench([os.path.abspath(arguments.program)] + options, os.path.abspath(arguments.spawn))
+    bench = Bench([os.path.abspath(arguments.program)] + options, os.path.abspath(arguments.spawn),
+                  arguments.cancels, arguments.crowd)
     print(machine())
-    print("%-46s %9s %9s %9s %9s     %8s" % ("", "median", "p10", "p90", "least", "ratio"))
+    print("%-54s %9s %9s %9s %9s %9s %9s     %8s" % ("", *FIGURES, "ratio"))
     for part in arguments.only:
         PARTS[part](bench)
     for line in verdicts(bench.rows):
-        print("%-46s %-3s median: at most %s, is %s, %s; p10: at most %s, is %s, %s" % tuple(line))
+        print("%-54s %-3s median: at most %s, is %s, %s; p10: at most %s, is %s, %s" % tuple(line))
     write_csv(bench.rows, csv_path)
     plot.write(svg_path, [
         (row.name, percentile(row.samples, 0.1), statistics.median(row.samples),
-         percentile(row.samples, 0.9)) for row in bench.rows if row.unit == "ms"])
+         percentile(row.samples, 0.9), max(row.samples)) for row in bench.rows if row.unit == "ms"])
     if arguments.docs:
         write_page(bench.rows, TOP / "docs" / "benchmarks.md")
     print("written: %s and %s" % (os.path.relpath(csv_path), os.path.relpath(svg_path)))
