@@ -20,20 +20,20 @@ const struct policy_node policy_nodes[POLICY_NODES] = {
 
 const struct policy_setting policy_settings[] = {
 	/* No further namespaces, even if a filter were passed by; host names alone tag commands. */
-	{ "user/max_user_namespaces", "0", false },
-	{ "user/max_mnt_namespaces", "0", false },
-	{ "user/max_pid_namespaces", "0", false },
-	{ "user/max_net_namespaces", "0", false },
-	{ "user/max_ipc_namespaces", "0", false },
-	{ "user/max_cgroup_namespaces", "0", false },
-	{ "user/max_time_namespaces", "0", true },
-	{ "user/max_uts_namespaces", "1024", false },
+	{ "user/max_user_namespaces", "0", false, POLICY_OF_USERS },
+	{ "user/max_mnt_namespaces", "0", false, POLICY_OF_USERS },
+	{ "user/max_pid_namespaces", "0", false, POLICY_OF_USERS },
+	{ "user/max_net_namespaces", "0", false, POLICY_OF_USERS },
+	{ "user/max_ipc_namespaces", "0", false, POLICY_OF_USERS },
+	{ "user/max_cgroup_namespaces", "0", false, POLICY_OF_USERS },
+	{ "user/max_time_namespaces", "0", true, POLICY_OF_USERS },
+	{ "user/max_uts_namespaces", "1024", false, POLICY_OF_USERS },
 	/* Counted by host user as well: one sandbox must not use up everybody's. */
-	{ "user/max_inotify_instances", "8", false },
-	{ "user/max_inotify_watches", "8192", false },
+	{ "user/max_inotify_instances", "8", false, POLICY_OF_USERS },
+	{ "user/max_inotify_watches", "8192", false, POLICY_OF_USERS },
 	/* Any user of the sandbox may serve port 80: the network is its own. */
-	{ "net/ipv4/ip_unprivileged_port_start", "0", false },
-	{ NULL, NULL, false },
+	{ "net/ipv4/ip_unprivileged_port_start", "0", false, POLICY_OF_NETWORK },
+	{ NULL, NULL, false, POLICY_OF_USERS },
 };
 
 /* What Docker gives by default, less MKNOD, NET_RAW and AUDIT_WRITE, which nothing needs. */

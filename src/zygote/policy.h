@@ -27,10 +27,15 @@ struct policy_node {
 extern const struct policy_node policy_nodes[POLICY_NODES];
 
 /* Kernel settings of the sandbox's own namespaces, below /proc/sys. */
+enum policy_scope {
+	POLICY_OF_USERS,   /* of its user namespace */
+	POLICY_OF_NETWORK, /* of its network, which is made before it (zygote/cradle.h) */
+};
 struct policy_setting {
 	const char *path;
 	const char *value;
 	bool is_optional; /* older kernels do not know it */
+	enum policy_scope scope;
 };
 extern const struct policy_setting policy_settings[];
 

@@ -7,23 +7,20 @@
 #include "zygote/confine.h"
 #include "zygote/mount_api.h"
 #include "zygote/policy.h"
+#include "zygote/setting.h"
 
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
-#include <linux/magic.h>
-#include <net/if.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 /* Places in the zygote's own root, which every child has a private copy of. */
@@ -37,12 +34,13 @@ static int take_ids(struct setup *setup, struct error *err)
 	struct setup_mapped mapped;
 	int fds[3];
 	unsigned next = 0;
-	int got = zygote_receive(setup->zygote_fd, &mapped, sizeof(mapped), fds, 3, err);
+	int got = zygote_receive(setup->cradle_fd, &mapped, sizeof(mapped), fds, 3, err);
 
 	if (got < 0)
 		return -1;
 	if (got == 0)
-		return error_set(err, ERROR_UNAVAILABLE, "the zygote could not map the ids");
+		return error_set(err, ERROR_UNAVAILABLE,
+				 "the process that was making the sandbox (kiln-cradle) is gone");
 	setup->made_fd = mapped.has_made ? fds[next++] : -1;
 	setup->source_fd = mapped.has_source ? fds[next++] : -1;
 	setup->dev_fd = mapped.has_dev ? fds[next++] : -1;
@@ -185,34 +183,10 @@ static int mount_proc(struct setup *setup, struct error *err)
 	return 0;
 }
 
-static int write_setting(int sys_fd, const struct policy_setting *setting, struct error *err)
-{
-	CLEANUP(cleanup_fd) int fd = open_beneath(sys_fd, setting->path, O_WRONLY, 0);
-
-	if (fd < 0 && errno == ENOENT && setting->is_optional)
-		return 0;
-	if (fd < 0)
-		return error_set_errno(err, "opening the kernel setting %s", setting->path);
-	if (write(fd, setting->value, strlen(setting->value)) < 0)
-		return error_set_errno(err, "setting %s to %s", setting->path, setting->value);
-	return 0;
-}
-
 static int apply_settings(struct setup *setup, struct error *err)
 {
-	CLEANUP(cleanup_fd)
-	int sys_fd = open(NEW_ROOT "/proc/sys", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	struct statfs fs;
-
 	(void)setup;
-	/* Writes go to the kernel's own /proc, never to something that looks like it. */
-	if (sys_fd < 0 || fstatfs(sys_fd, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC)
-		return error_set_errno(err, "opening /proc/sys");
-	for (size_t i = 0; policy_settings[i].path; i++) {
-		if (write_setting(sys_fd, &policy_settings[i], err) < 0)
-			return -1;
-	}
-	return 0;
+	return setting_apply(NEW_ROOT "/proc/sys", POLICY_OF_USERS, err);
 }
 
 static int bind_over(const char *source, const char *name, struct error *err)
@@ -333,17 +307,6 @@ static int enter_root(struct setup *setup, struct error *err)
 	return 0;
 }
 
-static int raise_loopback(struct setup *setup, struct error *err)
-{
-	CLEANUP(cleanup_fd) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
-
-	(void)setup;
-	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) < 0)
-		return error_set_errno(err, "raising the loopback interface");
-	return 0;
-}
-
 /* --- the order -------------------------------------------------------------- */
 
 static int limit_resources(struct setup *setup, struct error *err)
@@ -393,8 +356,6 @@ static const struct {
 	{ "mounting /dev", ZYGOTE_AREA_NONE, mount_dev },
 	/* After every mount whose source is in the zygote's root. */
 	{ "entering its root", ZYGOTE_AREA_NONE, enter_root },
-	/* While it still holds the capabilities over its own namespaces. */
-	{ "raising its loopback interface", ZYGOTE_AREA_NONE, raise_loopback },
 	{ "limiting its resources", ZYGOTE_AREA_NONE, limit_resources },
 	/* From here on nothing can be mounted, raised or opened any more. */
 	{ "dropping its rights", ZYGOTE_AREA_FILTER, drop_rights },

@@ -18,7 +18,7 @@ struct setup {
 	enum zygote_id_mode id_mode;
 	int report_fd; /* to the server; its end-of-file is "ready" */
 	int guest_fd;  /* becomes the guest's socket */
-	int zygote_fd; /* the zygote's word that the ids are mapped, with these mounts: */
+	int cradle_fd; /* the cradle's word that the ids are mapped, with these mounts: */
 	int made_fd;   /* the image's own layers, owners mapped; -1: as they stand */
 	int source_fd; /* the root's source, owners mapped; -1: as it stands */
 	int dev_fd;    /* /dev; -1: copy the zygote's */
@@ -27,7 +27,7 @@ struct setup {
 /* In the new child. */
 ATTR_NORETURN void setup_run(struct setup *setup);
 
-/* What the zygote sends on zygote_fd; descriptors made, source, dev go with it as present. */
+/* What the cradle sends on cradle_fd; descriptors made, source, dev go with it as present. */
 struct setup_mapped {
 	bool has_made;
 	bool has_source;

@@ -19,9 +19,9 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+/* The network is the cradle's, and so is the control group that the cgroup namespace begins at. */
 #define NAMESPACES                                                                                 \
-	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |                \
-	 CLONE_NEWCGROUP | CLONE_NEWNET)
+	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP)
 
 /* Acts as the sandbox's root towards the kernel's per-user quotas: a namespace counts on who
  * made it, and the host's root must not run out of anything for a sandbox. Capabilities stay
@@ -32,7 +32,7 @@ int spawn_act_as(uid_t id, struct error *err)
 		return error_set_errno(err, "acting as id %u", (unsigned)id);
 	/* A change of the effective id clears it. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
-		return error_set_errno(err, "tying the zygote to the server");
+		return error_set_errno(err, "tying the process to its parent again");
 	return 0;
 }
 
@@ -170,17 +170,17 @@ bool spawn_can_map(const char *path, int user_namespace_fd)
 	return fd >= 0;
 }
 
-/* Clones; the child does not return. */
-static pid_t clone_child(struct setup *setup, int zygote_end, int *pidfd, struct error *err)
+/* Clones; the child does not return. It is the zygote's child and not the cradle's, so it dies with
+ * the zygote. It may then name no signal to tell its end by: that is the cradle's. */
+static pid_t clone_child(struct setup *setup, int our_end, int *pidfd, struct error *err)
 {
-	struct clone_args arguments = { .flags = NAMESPACES | CLONE_PIDFD,
-					.pidfd = (uint64_t)(uintptr_t)pidfd,
-					.exit_signal = SIGCHLD };
+	struct clone_args arguments = { .flags = NAMESPACES | CLONE_PARENT | CLONE_PIDFD,
+					.pidfd = (uint64_t)(uintptr_t)pidfd };
 	pid_t pid = (pid_t)syscall(SYS_clone3, &arguments, sizeof(arguments));
 
 	if (pid == 0) {
-		/* Else it would never see that the zygote is gone. */
-		(void)close(zygote_end);
+		/* Else it would never see that the cradle is gone. */
+		(void)close(our_end);
 		setup_run(setup);
 	}
 	if (pid < 0)
@@ -188,7 +188,7 @@ static pid_t clone_child(struct setup *setup, int zygote_end, int *pidfd, struct
 	return pid;
 }
 
-static int spawn_mapped(struct setup *setup, int zygote_end, int *pidfd, struct error *err)
+static int spawn_mapped(struct setup *setup, int our_end, int *pidfd, struct error *err)
 {
 	CLEANUP(cleanup_fd) int dev_fd = -1;
 	bool is_privileged = setup->id_mode == ZYGOTE_PRIVILEGED;
@@ -203,13 +203,13 @@ static int spawn_mapped(struct setup *setup, int zygote_end, int *pidfd, struct 
 			return -1;
 		}
 	}
-	pid = clone_child(setup, zygote_end, pidfd, err);
+	pid = clone_child(setup, our_end, pidfd, err);
 	if (is_privileged && spawn_act_as(0, pid < 0 ? NULL : err) < 0)
 		return -1;
 	if (pid < 0)
 		return -1;
 	if (map_ids(pid, setup->request->id_base, setup->request->id_count, err) < 0 ||
-	    release_child(zygote_end, pid, setup->request, setup->template, dev_fd, err) < 0)
+	    release_child(our_end, pid, setup->request, setup->template, dev_fd, err) < 0)
 		return -1;
 	return 0;
 }
@@ -221,7 +221,7 @@ void spawn_sandbox(const struct zygote_request *request, const struct template *
 	struct zygote_report report = { .kind = ZYGOTE_STARTED };
 	enum zygote_area area = ZYGOTE_AREA_NAMESPACES;
 	CLEANUP(cleanup_fd) int pidfd = -1;
-	CLEANUP(cleanup_fd) int zygote_end = -1;
+	CLEANUP(cleanup_fd) int our_end = -1;
 	CLEANUP(cleanup_fd) int child_end = -1;
 	int pair[2];
 	struct setup setup = { .request = request,
@@ -234,10 +234,10 @@ void spawn_sandbox(const struct zygote_request *request, const struct template *
 		zygote_report_failure(report_fd, area, &err);
 		return;
 	}
-	zygote_end = pair[0];
+	our_end = pair[0];
 	child_end = pair[1];
-	setup.zygote_fd = child_end;
-	if (spawn_mapped(&setup, zygote_end, &pidfd, &err) < 0) {
+	setup.cradle_fd = child_end;
+	if (spawn_mapped(&setup, our_end, &pidfd, &err) < 0) {
 		/* A child that never got its ids has done nothing yet. */
 		if (pidfd >= 0)
 			(void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);

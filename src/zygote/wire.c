@@ -8,20 +8,18 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define MAX_FDS 4u
-
 int zygote_send(int socket_fd, const void *packet, size_t bytes, const int *fds, unsigned fd_count,
 		struct error *err)
 {
 	union {
 		struct cmsghdr align;
-		char bytes[CMSG_SPACE(MAX_FDS * sizeof(int))];
+		char bytes[CMSG_SPACE(ZYGOTE_MAX_FDS * sizeof(int))];
 	} control = { .bytes = { 0 } };
 	struct iovec data = { (void *)(uintptr_t)packet, bytes };
 	struct msghdr message = { .msg_iov = &data, .msg_iovlen = 1 };
 	ssize_t sent;
 
-	assert(fd_count <= MAX_FDS);
+	assert(fd_count <= ZYGOTE_MAX_FDS);
 	if (fd_count > 0) {
 		struct cmsghdr *header;
 
@@ -68,7 +66,7 @@ int zygote_receive(int socket_fd, void *packet, size_t bytes, int *fds, unsigned
 {
 	union {
 		struct cmsghdr align;
-		char bytes[CMSG_SPACE(MAX_FDS * sizeof(int))];
+		char bytes[CMSG_SPACE(ZYGOTE_MAX_FDS * sizeof(int))];
 	} control;
 	struct iovec data = { packet, bytes };
 	struct msghdr message = { .msg_iov = &data,
@@ -77,7 +75,7 @@ int zygote_receive(int socket_fd, void *packet, size_t bytes, int *fds, unsigned
 				  .msg_controllen = sizeof(control.bytes) };
 	ssize_t got;
 
-	assert(fd_count <= MAX_FDS);
+	assert(fd_count <= ZYGOTE_MAX_FDS);
 	for (unsigned i = 0; i < fd_count; i++)
 		fds[i] = -1;
 	do {

@@ -4,6 +4,7 @@
 #include "base/attr.h"
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "zygote/cradle.h"
 #include "zygote/mount_api.h"
 #include "zygote/policy.h"
 #include "zygote/setup.h"
@@ -356,23 +357,33 @@ static int handle_seal(struct error *err)
 	return 0;
 }
 
-static void handle_spawn(const struct zygote_request *request, int report_fd, int guest_fd)
+static int check_cradle(const struct zygote_request *request, const int fds[ZYGOTE_MAX_FDS],
+			struct error *err)
 {
+	if (zygote.host_root >= 0 || zygote.has_failed)
+		return error_set(err, ERROR_INTERNAL, "the zygote is not ready for sandboxes");
+	if (request->cgroup_count > ZYGOTE_MAX_CGROUPS ||
+	    (request->has_unified && request->cgroup_count == 0))
+		return error_set(err, ERROR_PROTOCOL, "%u control groups were named",
+				 request->cgroup_count);
+	for (unsigned i = 0; i <= request->cgroup_count; i++) {
+		if (fds[i] < 0)
+			return error_set(err, ERROR_PROTOCOL, "descriptor %u is missing", i);
+	}
+	return 0;
+}
+
+static void handle_cradle(const struct zygote_request *request, const int fds[ZYGOTE_MAX_FDS])
+{
+	struct cradle_origin origin = { .templates = zygote.templates,
+					.id_mode = zygote.id_mode,
+					.zygote_socket_fd = zygote.socket_fd };
 	struct error err = ERROR_INIT;
 
-	if (request->image >= ZYGOTE_MAX_IMAGES ||
-	    !zygote.templates[request->image].is_registered || zygote.host_root >= 0 ||
-	    zygote.has_failed || request->id_count == 0)
-		(void)error_set(&err, ERROR_INTERNAL, "image %u is not registered", request->image);
-	else if (zygote.id_mode == ZYGOTE_PRIVILEGED && request->id_base == 0)
-		(void)error_set(&err, ERROR_INTERNAL,
-				"the host's root is never mapped into a sandbox");
-	if (err.kind != ERROR_NONE) {
-		zygote_report_failure(report_fd, ZYGOTE_AREA_IMAGE, &err);
-		return;
-	}
-	spawn_sandbox(request, &zygote.templates[request->image], zygote.id_mode, report_fd,
-		      guest_fd);
+	if (check_cradle(request, fds, &err) < 0)
+		zygote_report_failure(fds[0], ZYGOTE_AREA_NONE, &err);
+	else
+		cradle_start(&origin, request, fds);
 }
 
 static void answer(int result, enum zygote_area area, const struct error *err)
@@ -392,12 +403,12 @@ static void answer(int result, enum zygote_area area, const struct error *err)
 		(void)zygote_send(zygote.socket_fd, &report, sizeof(report), NULL, 0, NULL);
 }
 
-static void handle(const struct zygote_request *request, const int fds[2])
+static void handle(const struct zygote_request *request, const int fds[ZYGOTE_MAX_FDS])
 {
 	struct error err = ERROR_INIT;
 
 	/* The server may have sent the next request before it heard of the failure. */
-	if (zygote.has_failed && request->operation != ZYGOTE_SPAWN) {
+	if (zygote.has_failed && request->operation != ZYGOTE_CRADLE) {
 		(void)error_set(&err, ERROR_INTERNAL, "the zygote did not come up");
 		answer(-1, ZYGOTE_AREA_NONE, &err);
 		return;
@@ -412,8 +423,8 @@ static void handle(const struct zygote_request *request, const int fds[2])
 	case ZYGOTE_SEAL:
 		answer(handle_seal(&err), ZYGOTE_AREA_NONE, &err);
 		return;
-	case ZYGOTE_SPAWN:
-		handle_spawn(request, fds[0], fds[1]);
+	case ZYGOTE_CRADLE:
+		handle_cradle(request, fds);
 		return;
 	default:
 		(void)error_set(&err, ERROR_PROTOCOL, "unknown operation %u", request->operation);
@@ -435,7 +446,7 @@ void zygote_run(int socket_fd)
 {
 	struct error err = ERROR_INIT;
 	struct zygote_request request;
-	int fds[2];
+	int fds[ZYGOTE_MAX_FDS];
 
 	zygote.socket_fd = socket_fd;
 	if (start(&err) < 0) {
@@ -443,7 +454,8 @@ void zygote_run(int socket_fd)
 		_exit(1);
 	}
 	/* End-of-file: the server is gone, and with this process go all sandboxes. */
-	while (zygote_receive(socket_fd, &request, sizeof(request), fds, 2, &err) > 0) {
+	while (zygote_receive(socket_fd, &request, sizeof(request), fds, ZYGOTE_MAX_FDS, &err) >
+	       0) {
 		handle(&request, fds);
 		for (size_t i = 0; i < ARRAY_LENGTH(fds); i++)
 			cleanup_fd(&fds[i]);

@@ -6,28 +6,32 @@
  * executable, started by the server from a sealed memory file before the server
  * has threads, single-threaded, with an empty environment and one socket.
  *
- *   server                       zygote                        sandbox's PID 1
- *     | ---- posix_spawn ---------> | private mount namespace
- *     | <------ HELLO ------------- | (own user namespace unless root)
- *     | ---- MAPPED --------------> | ids, minimal root
- *     | ---- REGISTER + plan -----> | template of the image
- *     | ---- SEAL ----------------> | host's root detached for ever
+ *   server                          zygote
+ *     | ---- posix_spawn ------------> | private mount namespace
+ *     | <------ HELLO ---------------- | (own user namespace unless root)
+ *     | ---- MAPPED -----------------> | ids, minimal root
+ *     | ---- REGISTER + plan --------> | template of the image
+ *     | ---- SEAL -------------------> | host's root detached for ever
  *     |
- *     | ---- SPAWN + report, guest > | clone3 --------------------> waits for its ids
- *     | <--- STARTED + pidfd (on report)
- *     |                             | maps, mounts -------------> set-up, in order
- *     | <--- FAILED (on report), or end-of-file: it is ready -----|
- *     | <================= guest protocol ======================> guest_run
+ *     | ---- CRADLE + report, groups > | fork --> cradle: enters its control groups,
+ *     |                                |          makes a network, and waits
+ *     | ---- SPAWN + guest, on report ----------> | clone3 --> sandbox's PID 1
+ *     | <--- STARTED + pidfd, on report --------- | ids, mounts > set-up, in order
+ *     |                                           | exits            |
+ *     | <--- FAILED on report, or its end-of-file: it is ready ----- |
+ *     | <======================= guest protocol ===================> guest_run
  *
- * Each SPAWN brings the socket that its answers come on, so any number of
- * server threads may ask at once without a lock, and whoever gives up just
- * closes its end. The zygote keeps no descriptor and no record of a sandbox:
- * the kernel reaps them (SIGCHLD ignored), the pidfd is the server's.
+ * Each CRADLE brings the socket that all of its answers come on, so any number of
+ * server threads may ask at once without a lock, and whoever gives up just closes
+ * its end, which also ends a cradle that waits. SPAWN may be sent right after
+ * CRADLE or much later. The zygote keeps no descriptor and no record of cradles
+ * and sandboxes; both are its children, the kernel reaps them (SIGCHLD ignored),
+ * and the pidfd is the server's.
  *
  * Everything ends with the server: the zygote by end-of-file on its socket (and
- * PR_SET_PDEATHSIG), every sandbox by end-of-file on its own socket and by the
- * zygote's death. The server trusts the zygote and the child until SEAL of the
- * child, which is the end-of-file on report: no hostile code runs before it.
+ * PR_SET_PDEATHSIG), every cradle and sandbox by end-of-file on its own socket and
+ * by the zygote's death. The server trusts the zygote, the cradle and the child
+ * until the end-of-file on report: no hostile code runs before it.
  */
 
 #include "base/attr.h"
@@ -39,6 +43,9 @@
 #define ZYGOTE_MAX_IMAGES 4u
 /* Of a sentence that says what failed; longer ones are cut. */
 #define ZYGOTE_TEXT_BYTES 512
+/* Most descriptors with one packet: a report socket and control groups. */
+#define ZYGOTE_MAX_FDS 6u
+#define ZYGOTE_MAX_CGROUPS (ZYGOTE_MAX_FDS - 1)
 /* An id range of one sandbox: uid_t as small systems have it. */
 #define ZYGOTE_ID_RANGE 65536u
 
@@ -46,8 +53,9 @@ enum zygote_operation {
 	ZYGOTE_MAPPED,	 /* root: an id range, to try things with. Else id_count: 1: the zygote maps
 			    its own user alone; more: that many are mapped already */
 	ZYGOTE_REGISTER, /* image; with it the plan (zygote/plan.h), a sealed memory file */
-	ZYGOTE_SEAL,	 /* no more images; from here on only SPAWN */
-	ZYGOTE_SPAWN,	 /* with it the report socket's and the guest socket's ends */
+	ZYGOTE_SEAL,	 /* no more images; from here on only CRADLE */
+	ZYGOTE_CRADLE,	 /* with it the report socket's end, and directories of control groups */
+	ZYGOTE_SPAWN,	 /* to a cradle: image, ids and limits; with it the guest socket's end */
 };
 
 struct zygote_request {
@@ -59,6 +67,11 @@ struct zygote_request {
 	uint64_t disk_inodes;
 	uint32_t nofile_soft;
 	uint32_t nofile_hard;
+	/* CRADLE: */
+	uint32_t cgroup_count;	   /* <= ZYGOTE_MAX_CGROUPS */
+	uint32_t has_unified;	   /* the first group is of version 2 */
+	uint32_t optional_cgroups; /* bit I: group I only weighs (v1 cpu); a kernel that bars
+				      real-time processes from it (EINVAL) is passed over */
 };
 
 enum zygote_kind {
@@ -77,6 +90,7 @@ enum zygote_id_mode {
 enum zygote_area {
 	ZYGOTE_AREA_NONE,
 	ZYGOTE_AREA_NAMESPACES,
+	ZYGOTE_AREA_CGROUP,
 	ZYGOTE_AREA_IDS,
 	ZYGOTE_AREA_IMAGE,
 	ZYGOTE_AREA_OVERLAY,
@@ -99,11 +113,12 @@ struct zygote_report {
 /* Serves until end-of-file on `socket_fd`. Does not return. */
 ATTR_NORETURN void zygote_run(int socket_fd);
 
-/* Both ends of both sockets: one packet, at most `fd_count` (<= 4) descriptors with it. */
+/* Both ends of all sockets: one packet, with `fd_count` (<= ZYGOTE_MAX_FDS) descriptors. */
 int zygote_send(int socket_fd, const void *packet, size_t bytes, const int *fds, unsigned fd_count,
 		struct error *err);
 /* A packet of exactly `bytes`; fds[] gets the descriptors, -1 where none came; surplus ones are
- * closed. 1, 0 at end-of-file, -1. */
+ * closed. 1, 0 at end-of-file, -1. ECONNRESET comes once, if the other end was closed with a packet
+ * of ours unread; what it had sent before that comes next. */
 int zygote_receive(int socket_fd, void *packet, size_t bytes, int *fds, unsigned fd_count,
 		   struct error *err);
 /* What went wrong and in which area, for the other side. */

@@ -49,6 +49,10 @@ const char *explain_fix(enum zygote_area area, int error_number)
 			  error_number == ENOSPC || error_number == EUSERS;
 
 	switch (area) {
+	case ZYGOTE_AREA_CGROUP:
+		return is_refused ? "a control group that kilntainers made is closed to it or was "
+				    "removed"
+				  : NULL;
 	case ZYGOTE_AREA_NAMESPACES:
 	case ZYGOTE_AREA_IDS:
 		if (error_number == EAGAIN)

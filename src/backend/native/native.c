@@ -263,7 +263,6 @@ static void fill_request(const struct native_backend *native, uint32_t id_base,
 	unsigned long nofile = least(LIMIT_NOFILE_HARD, config->nofile_hard / 4);
 
 	*request = (struct zygote_request){
-		.operation = ZYGOTE_SPAWN,
 		.image = 0,
 		.id_base = id_base,
 		.id_count = native->facts.id_count,
@@ -281,6 +280,7 @@ static int start(struct native_sandbox *sandbox, const struct cancel *cancel, st
 	uint64_t deadline = clock_now_ms() + LIMIT_CREATE_MS;
 	struct starter_process process;
 	struct zygote_request request;
+	struct cradle *cradle;
 	struct guest_link_config link = { .kill_sandbox = reset_sandbox,
 					  .context = sandbox,
 					  .env = command_environment,
@@ -291,7 +291,8 @@ static int start(struct native_sandbox *sandbox, const struct cancel *cancel, st
 	fill_request(native, sandbox->id_base, &request);
 	link.limits.disk_bytes = request.disk_bytes;
 	link.limits.disk_is_memory = true;
-	if (starter_spawn(native->starter, &request, cancel, deadline, &process, err) < 0)
+	cradle = starter_cradle(native->starter, NULL, err);
+	if (!cradle || cradle_spawn(cradle, &request, cancel, deadline, &process, err) < 0)
 		return -1;
 	sandbox->pidfd = process.pidfd;
 	link.socket_fd = process.socket_fd;

@@ -12,8 +12,11 @@
 #include "guest_link/guest_file.h"
 #include "proc/spawn.h"
 
+#include <assert.h>
+#include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -22,9 +25,17 @@
 /* Where the executable expects its socket. */
 #define ZYGOTE_SOCKET_FD 3
 
+/* How long a zygote whose sockets are closed may take to die. */
+#define DYING_MS 100
+
 struct starter {
 	int socket_fd;
 	struct spawn_child zygote;
+};
+
+struct cradle {
+	struct starter *starter;
+	int report_fd;
 };
 
 struct starter *starter_create(struct error *err)
@@ -108,11 +119,26 @@ static int wait_readable(int fd, const struct cancel *cancel, uint64_t deadline_
 	}
 }
 
+/* An end that was closed with a packet of ours unread is told first, once; then comes what it had
+ * said before. */
+static int receive(int fd, struct zygote_report *report, int *pidfd, struct error *err)
+{
+	struct error failure = ERROR_INIT;
+	unsigned fd_count = pidfd ? 1 : 0;
+	int got = zygote_receive(fd, report, sizeof(*report), pidfd, fd_count, &failure);
+
+	if (got < 0 && failure.errno_value == ECONNRESET)
+		return zygote_receive(fd, report, sizeof(*report), pidfd, fd_count, err);
+	if (got < 0 && err)
+		*err = failure;
+	return got;
+}
+
 /* One report; FAILED becomes an error that says what to do. `pidfd` may be NULL. 1, 0 at
  * end-of-file, -1. */
 static int receive_report(int fd, struct zygote_report *report, int *pidfd, struct error *err)
 {
-	int got = zygote_receive(fd, report, sizeof(*report), pidfd, pidfd ? 1 : 0, err);
+	int got = receive(fd, report, pidfd, err);
 
 	if (got <= 0)
 		return got;
@@ -197,21 +223,18 @@ int starter_register(struct starter *starter, const struct buf *plan, bool *shar
 	return expect(starter, ZYGOTE_DONE, &sealed, err);
 }
 
-/* --- spawning -------------------------------------------------------------------- */
+/* --- cradles ---------------------------------------------------------------------- */
 
 /* Descriptors in flight are counted by user: another process of ours may have used them up for a
  * moment. */
-static int send_request(struct starter *starter, const struct zygote_request *request,
-			const int fds[2], uint64_t deadline_ms, struct error *err)
+static int send_patiently(int fd, const struct zygote_request *request, const int *fds,
+			  unsigned fd_count, uint64_t deadline_ms, struct error *err)
 {
 	for (;;) {
 		struct error failure = ERROR_INIT;
 
-		if (zygote_send(starter->socket_fd, request, sizeof(*request), fds, 2, &failure) ==
-		    0)
+		if (zygote_send(fd, request, sizeof(*request), fds, fd_count, &failure) == 0)
 			return 0;
-		if (failure.errno_value == EPIPE || failure.errno_value == ECONNRESET)
-			return zygote_is_gone(err);
 		if (failure.errno_value != ETOOMANYREFS || clock_now_ms() >= deadline_ms) {
 			if (err)
 				*err = failure;
@@ -221,22 +244,92 @@ static int send_request(struct starter *starter, const struct zygote_request *re
 	}
 }
 
+static bool is_hang_up(const struct error *failure)
+{
+	return failure->errno_value == EPIPE || failure->errno_value == ECONNRESET;
+}
+
+struct cradle *starter_cradle(struct starter *starter, const struct starter_place *place,
+			      struct error *err)
+{
+	struct zygote_request request = { .operation = ZYGOTE_CRADLE };
+	struct error failure = ERROR_INIT;
+	CLEANUP(cleanup_fd) int ours = -1;
+	CLEANUP(cleanup_fd) int theirs = -1;
+	int fds[ZYGOTE_MAX_FDS];
+	struct cradle *cradle;
+	int pair[2];
+
+	if (fd_packet_pair(pair, err) < 0)
+		return NULL;
+	ours = pair[0];
+	theirs = pair[1];
+	fds[0] = theirs;
+	if (place) {
+		assert(place->count <= ZYGOTE_MAX_CGROUPS);
+		request.cgroup_count = place->count;
+		request.has_unified = place->is_unified;
+		request.optional_cgroups = place->optional;
+		memcpy(fds + 1, place->fds, place->count * sizeof(int));
+	}
+	if (send_patiently(starter->socket_fd, &request, fds, 1 + request.cgroup_count,
+			   clock_now_ms() + LIMIT_CREATE_MS, &failure) < 0) {
+		if (is_hang_up(&failure))
+			(void)zygote_is_gone(err);
+		else if (err)
+			*err = failure;
+		return NULL;
+	}
+	cradle = alloc_zeroed(sizeof(*cradle));
+	cradle->starter = starter;
+	cradle->report_fd = take_fd(&ours);
+	return cradle;
+}
+
+bool cradle_is_alive(const struct cradle *cradle)
+{
+	struct pollfd said = { .fd = cradle->report_fd, .events = POLLIN };
+
+	/* Before it is spawned it has only failures to tell. */
+	return poll(&said, 1, 0) == 0;
+}
+
+void cradle_discard(struct cradle *cradle)
+{
+	if (!cradle)
+		return;
+	cleanup_fd(&cradle->report_fd);
+	free(cradle);
+}
+
+static int ended_early(const struct starter *starter, struct error *err)
+{
+	struct pollfd ended = { .fd = starter->zygote.pidfd, .events = POLLIN };
+
+	/* The end-of-file of a dying zygote comes a moment before its death. */
+	if (poll(&ended, 1, DYING_MS) != 0)
+		return zygote_is_gone(err);
+	return error_set(err, ERROR_UNAVAILABLE,
+			 "a sandbox could not be made: the process that was making it "
+			 "(kiln-cradle) was killed from outside");
+}
+
 /* Follows a start until the sandbox's set-up is through: end-of-file after STARTED. */
-static int follow(int report_fd, const struct cancel *cancel, uint64_t deadline_ms, int *pidfd,
-		  struct error *err)
+static int follow(const struct cradle *cradle, const struct cancel *cancel, uint64_t deadline_ms,
+		  int *pidfd, struct error *err)
 {
 	for (;;) {
 		struct zygote_report report;
 		int fd = -1;
 		int got;
 
-		if (wait_readable(report_fd, cancel, deadline_ms, err) < 0)
+		if (wait_readable(cradle->report_fd, cancel, deadline_ms, err) < 0)
 			return -1;
-		got = receive_report(report_fd, &report, &fd, err);
+		got = receive_report(cradle->report_fd, &report, &fd, err);
 		if (got < 0)
 			return -1;
 		if (got == 0)
-			return *pidfd >= 0 ? 0 : zygote_is_gone(err);
+			return *pidfd >= 0 ? 0 : ended_early(cradle->starter, err);
 		if (*pidfd >= 0 || fd < 0) {
 			cleanup_fd(&fd);
 			return error_set(err, ERROR_INTERNAL, "the zygote answered out of turn");
@@ -245,34 +338,46 @@ static int follow(int report_fd, const struct cancel *cancel, uint64_t deadline_
 	}
 }
 
-int starter_spawn(struct starter *starter, const struct zygote_request *request,
-		  const struct cancel *cancel, uint64_t deadline_ms,
-		  struct starter_process *process, struct error *err)
+/* Tells the cradle what it is to be, and waits until it is. */
+static int spawn(const struct cradle *cradle, const struct zygote_request *request, int guest_fd,
+		 const struct cancel *cancel, uint64_t deadline_ms, int *pidfd, struct error *err)
 {
-	CLEANUP(cleanup_fd) int report = -1;
-	CLEANUP(cleanup_fd) int guest = -1;
-	CLEANUP(cleanup_fd) int pidfd = -1;
-	int reports[2], guests[2], theirs[2];
-	int sent;
+	struct error failure = ERROR_INIT;
 
-	if (fd_packet_pair(reports, err) < 0)
-		return -1;
-	report = reports[0];
-	theirs[0] = reports[1];
-	if (fd_packet_pair(guests, err) < 0) {
-		cleanup_fd(&theirs[0]);
+	/* One that has ended said why: that is read below. */
+	if (send_patiently(cradle->report_fd, request, &guest_fd, 1, deadline_ms, &failure) < 0 &&
+	    !is_hang_up(&failure)) {
+		if (err)
+			*err = failure;
 		return -1;
 	}
-	guest = guests[0];
-	theirs[1] = guests[1];
-	sent = send_request(starter, request, theirs, deadline_ms, err);
-	cleanup_fd(&theirs[0]);
-	cleanup_fd(&theirs[1]);
-	if (sent < 0)
+	if (follow(cradle, cancel, deadline_ms, pidfd, err) < 0)
 		return -1;
-	if (follow(report, cancel, deadline_ms, &pidfd, err) < 0) {
-		/* One that has not told its pidfd yet is killed by the zygote, which finds our end
-		 * of the report socket closed. */
+	/* A zygote that died before the sandbox had tied itself to it could not take it along. */
+	return starter_is_alive(cradle->starter) ? 0 : zygote_is_gone(err);
+}
+
+int cradle_spawn(struct cradle *cradle, const struct zygote_request *request,
+		 const struct cancel *cancel, uint64_t deadline_ms, struct starter_process *process,
+		 struct error *err)
+{
+	struct zygote_request wanted = *request;
+	CLEANUP(cleanup_fd) int guest = -1;
+	CLEANUP(cleanup_fd) int theirs = -1;
+	CLEANUP(cleanup_fd) int pidfd = -1;
+	int result = -1;
+	int pair[2];
+
+	wanted.operation = ZYGOTE_SPAWN;
+	if (fd_packet_pair(pair, err) == 0) {
+		guest = pair[0];
+		theirs = pair[1];
+		result = spawn(cradle, &wanted, theirs, cancel, deadline_ms, &pidfd, err);
+	}
+	/* A sandbox that has not told its pidfd yet is killed by its cradle, which finds our end of
+	 * the report socket closed. */
+	cradle_discard(cradle);
+	if (result < 0) {
 		if (pidfd >= 0)
 			(void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
 		return -1;

@@ -7,7 +7,8 @@
  *
  * starter_create belongs to the main thread before others exist (the zygote dies
  * with the thread that started it); starter_prepare to one thread, once, before
- * the first spawn. After that any number of threads may spawn at once.
+ * the first cradle. After that any number of threads may make cradles at once; each
+ * cradle is one thread's at a time.
  */
 
 #include "base/buf.h"
@@ -44,12 +45,37 @@ int starter_register(struct starter *starter, const struct buf *plan, bool *shar
 /* False once the zygote is gone, and every sandbox with it. */
 bool starter_is_alive(const struct starter *starter);
 
+/* --- sandboxes ------------------------------------------------------------------- */
+
+/* The control groups that a sandbox is to be in. */
+struct starter_place {
+	int fds[ZYGOTE_MAX_CGROUPS]; /* their directories, borrowed */
+	unsigned count;
+	bool is_unified;   /* the first is of version 2 */
+	uint32_t optional; /* bit I: group I only weighs (zygote/zygote.h) */
+};
+
+/* The beginning of a sandbox: a process in its groups and its network, which waits for the rest
+ * (zygote/cradle.h). It may be made long before the sandbox is wanted. */
+struct cradle;
+
+/* Asks for one and does not wait for it: what goes wrong with it is told when it is spawned.
+ * `place` NULL: no groups. It must not outlive the starter. */
+struct cradle *starter_cradle(struct starter *starter, const struct starter_place *place,
+			      struct error *err);
+/* False once it failed or was killed: throw it away, another may do better. */
+bool cradle_is_alive(const struct cradle *cradle);
+/* It ends without having been a sandbox, leaving its groups very soon after. Takes NULL. */
+void cradle_discard(struct cradle *cradle);
+
 struct starter_process {
 	int pidfd;     /* PID 1 of the sandbox; readable once it is dead */
 	int socket_fd; /* to its guest */
 };
 
-/* Both descriptors are the caller's. On failure nothing is left, or nothing that lives on. */
-int starter_spawn(struct starter *starter, const struct zygote_request *request,
-		  const struct cancel *cancel, uint64_t deadline_ms,
-		  struct starter_process *process, struct error *err);
+/* Makes the sandbox, and takes the cradle in any case. Of the request, `operation` and the members
+ * of CRADLE are not used. Both descriptors are the caller's. On failure nothing is left, or nothing
+ * that lives on. */
+int cradle_spawn(struct cradle *cradle, const struct zygote_request *request,
+		 const struct cancel *cancel, uint64_t deadline_ms, struct starter_process *process,
+		 struct error *err);
