@@ -104,6 +104,19 @@ int sandbox_exec(struct sandbox *sandbox, const struct exec_request *request,
 	return 0;
 }
 
+int sandbox_save(struct sandbox *sandbox, const struct exec_output *output,
+		 const struct cancel *cancel, struct exec_saved *saved, struct error *err)
+{
+	const struct backend_type *type = sandbox->backend->type;
+	struct exec_saved found = { 0 };
+
+	if (type->save && (output->bytes[EXEC_STDOUT] > 0 || output->bytes[EXEC_STDERR] > 0) &&
+	    type->save(sandbox, output, cancel, &found, err) < 0)
+		return -1;
+	*saved = found;
+	return 0;
+}
+
 void sandbox_destroy(struct sandbox *sandbox)
 {
 	if (sandbox)

@@ -98,7 +98,12 @@ struct backend_type {
 	 * Background processes of a command that ended by itself live on. */
 	int (*exec)(struct sandbox *sandbox, const struct exec_request *request,
 		    struct exec_sink *sink, struct exec_result *result, struct error *err);
-	/* Kills everything inside and frees. No exec may be running. */
+	/* Keeps what a command printed (at least a byte) as files in the sandbox that later
+	 * commands can read. Takes at most LIMIT_SAVE_MS, and a kill. 0 with *saved, or -1 with
+	 * the reason as a phrase for "output not saved: REASON". NULL: it cannot. */
+	int (*save)(struct sandbox *sandbox, const struct exec_output *output,
+		    const struct cancel *cancel, struct exec_saved *saved, struct error *err);
+	/* Kills everything inside and frees. No exec or save may be running. */
 	void (*destroy)(struct sandbox *sandbox);
 
 	/* Readable once the sandbox is dead; -1 if the backend cannot tell. Borrowed. */
@@ -136,6 +141,9 @@ struct sandbox *sandbox_create(struct backend *backend, const struct cancel *can
 			       const struct backend_progress *progress, struct error *err);
 int sandbox_exec(struct sandbox *sandbox, const struct exec_request *request,
 		 struct exec_sink *sink, struct exec_result *result, struct error *err);
+/* 0 with *saved; its paths are empty if this backend cannot save, or there is nothing to. */
+int sandbox_save(struct sandbox *sandbox, const struct exec_output *output,
+		 const struct cancel *cancel, struct exec_saved *saved, struct error *err);
 /* Takes NULL. */
 void sandbox_destroy(struct sandbox *sandbox);
 int sandbox_death_fd(const struct sandbox *sandbox);

@@ -125,6 +125,19 @@ static int trace_exec(struct sandbox *sandbox, const struct exec_request *reques
 	return 0;
 }
 
+static int trace_save(struct sandbox *sandbox, const struct exec_output *output,
+		      const struct cancel *cancel, struct exec_saved *saved, struct error *err)
+{
+	uint64_t start_us = clock_now_us();
+	struct error found = ERROR_INIT;
+	int result = sandbox_save(trace_of(sandbox)->inner, output, cancel, saved, &found);
+
+	trace("sandbox_save", sandbox->id, start_us, result < 0, &found);
+	if (result < 0 && err)
+		*err = found;
+	return result;
+}
+
 static void trace_destroy(struct sandbox *sandbox)
 {
 	struct trace_sandbox *wrapper = trace_of(sandbox);
@@ -158,6 +171,7 @@ static const struct backend_type trace_type = {
 	.describe = trace_describe,
 	.create = trace_create,
 	.exec = trace_exec,
+	.save = trace_save,
 	.destroy = trace_destroy,
 	.death_fd = trace_death_fd,
 	.death_cause = trace_death_cause,

@@ -39,6 +39,20 @@ struct exec_sink {
 			 size_t bytes);
 };
 
+/* What a command printed, byte by byte; by enum exec_stream. Borrowed. */
+struct exec_output {
+	const char *data[2];
+	size_t bytes[2];
+};
+
+#define EXEC_SAVED_PATH_BYTES 256
+
+/* Where in its sandbox it is kept; by enum exec_stream. */
+struct exec_saved {
+	char paths[2][EXEC_SAVED_PATH_BYTES]; /* empty: it is not */
+	size_t bytes[2];
+};
+
 enum exec_end {
 	EXEC_END_EXIT,	       /* `code` is its exit code */
 	EXEC_END_SIGNAL,       /* `code` is the signal's number */

@@ -9,8 +9,8 @@
 #include "base/limits.h"
 #include "exec/drain.h"
 #include "exec/pump.h"
+#include "guest_link/state.h"
 #include "guest_wire/build_id.h"
-#include "guest_wire/guest_wire.h"
 #include "guest_wire/request.h"
 
 #include <assert.h>
@@ -27,14 +27,6 @@
  * socket's buffer. Both pass within moments unless someone attacks or the guest is mute. */
 #define SEND_PATIENCE_MS 500
 #define SEND_AGAIN_MS 2
-/* A supervisor that vanished with its guest leaves the sandbox's socket behind for an instant. */
-#define DEATH_SHOWS_MS 100
-
-struct guest_link {
-	struct guest_link_config config;
-	struct drainer *drainer;
-	atomic_bool was_killed;
-};
 
 /* One command. */
 struct conversation {
@@ -47,14 +39,14 @@ struct conversation {
 	struct guest_link_counters counters; /* before it was sent */
 };
 
-static bool is_dead(const struct guest_link *link, int wait_ms)
+bool link_is_dead(const struct guest_link *link, int wait_ms)
 {
 	struct pollfd socket = { link->config.socket_fd, 0, 0 };
 
 	return poll(&socket, 1, wait_ms) > 0;
 }
 
-static int set_dead(struct error *err)
+int link_set_dead(struct error *err)
 {
 	return error_set(err, ERROR_LOST, "the sandbox has died");
 }
@@ -63,6 +55,12 @@ static void kill_sandbox(struct guest_link *link)
 {
 	if (!atomic_exchange(&link->was_killed, true))
 		link->config.kill_sandbox(link->config.context);
+}
+
+int link_break_off(struct guest_link *link, struct error *err)
+{
+	kill_sandbox(link);
+	return error_set(err, ERROR_LOST, "the sandbox's guest broke the protocol");
 }
 
 static int wait_for_ready(const struct guest_link_config *config, struct error *err)
@@ -121,6 +119,7 @@ struct guest_link *guest_link_open(const struct guest_link_config *config, struc
 	link->config = *config;
 	link->config.socket_fd = take_fd(&socket_fd);
 	link->drainer = drainer_create();
+	link_saving_init(link);
 	return link;
 }
 
@@ -135,6 +134,7 @@ void guest_link_close(struct guest_link *link)
 		return;
 	cleanup_fd(&link->config.socket_fd);
 	drainer_destroy(link->drainer);
+	link_saving_finish(link);
 	free(link);
 }
 
@@ -226,73 +226,89 @@ static int make_message(struct guest_wire_message *message, struct exec_fds *fds
 }
 
 /* One attempt. 0, -1 with errno. */
-static int send_packet(int socket_fd, const struct guest_wire_message *message,
-		       const struct exec_fds *fds)
+static int send_packet(int socket_fd, const struct link_packet *packet)
 {
-	const int passed[GUEST_WIRE_EXEC_FDS] = {
-		[GUEST_WIRE_FD_REQUEST] = fds->request,	    [GUEST_WIRE_FD_STDIN] = fds->guest[0],
-		[GUEST_WIRE_FD_STDOUT] = fds->guest[1],	    [GUEST_WIRE_FD_STDERR] = fds->guest[2],
-		[GUEST_WIRE_FD_STATUS] = fds->guest_status,
-	};
-	unsigned char packet[GUEST_WIRE_MAX_BYTES];
+	unsigned char bytes[GUEST_WIRE_MAX_BYTES];
 	union {
-		char bytes[CMSG_SPACE(sizeof(passed))];
+		char bytes[CMSG_SPACE(GUEST_WIRE_EXEC_FDS * sizeof(int))];
 		struct cmsghdr header;
 	} control = { 0 };
-	struct iovec data = { packet, guest_wire_encode(packet, message) };
+	struct iovec data = { bytes, guest_wire_encode(bytes, packet->message) };
 	struct msghdr header = {
 		.msg_iov = &data,
 		.msg_iovlen = 1,
 		.msg_control = control.bytes,
-		.msg_controllen = sizeof(control.bytes),
+		.msg_controllen = CMSG_SPACE(packet->fd_count * sizeof(int)),
 	};
 
 	control.header.cmsg_level = SOL_SOCKET;
 	control.header.cmsg_type = SCM_RIGHTS;
-	control.header.cmsg_len = CMSG_LEN(sizeof(passed));
-	memcpy(CMSG_DATA(&control.header), passed, sizeof(passed));
+	control.header.cmsg_len = CMSG_LEN(packet->fd_count * sizeof(int));
+	memcpy(CMSG_DATA(&control.header), packet->fds, packet->fd_count * sizeof(int));
 	return sendmsg(socket_fd, &header, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -1 : 0;
 }
 
 /* Waits a moment before the next attempt; false if the caller gave up. */
-static bool waits_on(const struct exec_request *request)
+static bool waits_on(const struct cancel *cancel)
 {
-	struct pollfd cancel = { request->cancel ? request->cancel->fd : -1, POLLIN, 0 };
+	struct pollfd flag = { cancel ? cancel->fd : -1, POLLIN, 0 };
 
-	return poll(&cancel, 1, SEND_AGAIN_MS) <= 0;
+	return poll(&flag, 1, SEND_AGAIN_MS) <= 0;
+}
+
+int link_send(const struct guest_link *link, const struct link_packet *packet, struct error *err)
+{
+	while (send_packet(link->config.socket_fd, packet) < 0) {
+		if (errno == EPIPE || errno == ECONNRESET)
+			return link_set_dead(err);
+		if (errno != ETOOMANYREFS && errno != EAGAIN && errno != EINTR && errno != ENOBUFS)
+			return error_set_errno(err, "sending a message to the sandbox");
+		if (clock_now_ms() >= packet->deadline_ms)
+			return error_set(err, ERROR_BUSY,
+					 "The sandbox cannot take another command now; try again "
+					 "in a moment.");
+		if (!waits_on(packet->cancel))
+			return error_set(err, ERROR_CANCELLED, "cancelled before it was sent");
+	}
+	return 0;
 }
 
 static int send_exec(const struct guest_link *link, const struct guest_wire_message *message,
 		     const struct exec_fds *fds, const struct exec_request *request,
 		     struct error *err)
 {
-	uint64_t deadline_ms = clock_now_ms() + SEND_PATIENCE_MS;
+	const int passed[GUEST_WIRE_EXEC_FDS] = {
+		[GUEST_WIRE_FD_REQUEST] = fds->request,	    [GUEST_WIRE_FD_STDIN] = fds->guest[0],
+		[GUEST_WIRE_FD_STDOUT] = fds->guest[1],	    [GUEST_WIRE_FD_STDERR] = fds->guest[2],
+		[GUEST_WIRE_FD_STATUS] = fds->guest_status,
+	};
+	const struct link_packet packet = {
+		.message = message,
+		.fds = passed,
+		.fd_count = GUEST_WIRE_EXEC_FDS,
+		.cancel = request->cancel,
+		.deadline_ms = clock_now_ms() + SEND_PATIENCE_MS,
+	};
 
-	while (send_packet(link->config.socket_fd, message, fds) < 0) {
-		if (errno == EPIPE || errno == ECONNRESET)
-			return set_dead(err);
-		if (errno != ETOOMANYREFS && errno != EAGAIN && errno != EINTR && errno != ENOBUFS)
-			return error_set_errno(err, "sending a command to the sandbox");
-		if (clock_now_ms() >= deadline_ms)
-			return error_set(err, ERROR_BUSY,
-					 "The sandbox cannot take another command now; try again "
-					 "in a moment.");
-		if (!waits_on(request))
-			return error_set(err, ERROR_CANCELLED, "cancelled before it was sent");
-	}
-	return 0;
+	return link_send(link, &packet, err);
+}
+
+void link_send_kill(int status_fd)
+{
+	unsigned char packet[GUEST_WIRE_MAX_BYTES];
+	size_t bytes =
+		guest_wire_encode(packet, &(struct guest_wire_message){ .type = GUEST_WIRE_KILL });
+
+	(void)send(status_fd, packet, bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 static void request_kill(void *context)
 {
 	struct conversation *conversation = context;
-	unsigned char packet[GUEST_WIRE_MAX_BYTES];
-	size_t bytes =
-		guest_wire_encode(packet, &(struct guest_wire_message){ .type = GUEST_WIRE_KILL });
 
 	conversation->is_kill_requested = true;
 	/* If it does not arrive, nothing is confirmed, and the sandbox is killed. */
-	(void)send(conversation->status_fd, packet, bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
+	link_send_kill(conversation->status_fd);
 }
 
 static enum pump_event take_exited(struct conversation *conversation,
@@ -317,8 +333,15 @@ static enum pump_event take_exited(struct conversation *conversation,
 	return PUMP_EVENT_ENDED;
 }
 
-static enum pump_event take_failed(const struct guest_wire_failed *failed,
-				   struct exec_result *result)
+static enum pump_event break_off(struct conversation *conversation, struct error *err)
+{
+	(void)link_break_off(conversation->link, err);
+	return PUMP_EVENT_LOST;
+}
+
+static enum pump_event take_failed(struct conversation *conversation,
+				   const struct guest_wire_failed *failed,
+				   struct exec_result *result, struct error *err)
 {
 	static const enum exec_start_step steps[] = {
 		[GUEST_WIRE_STEP_DIRECTORY] = EXEC_START_DIRECTORY,
@@ -326,6 +349,8 @@ static enum pump_event take_failed(const struct guest_wire_failed *failed,
 		[GUEST_WIRE_STEP_PROCESS] = EXEC_START_PROCESS,
 	};
 
+	if (failed->step >= ARRAY_LENGTH(steps))
+		return break_off(conversation, err);
 	result->end = EXEC_END_NOT_STARTED;
 	result->start_step = steps[failed->step];
 	result->code = (int)failed->errno_value;
@@ -338,8 +363,8 @@ static enum pump_event take_end(struct conversation *conversation, struct exec_r
 {
 	if (conversation->has_ended)
 		return PUMP_EVENT_ENDED;
-	if (is_dead(conversation->link, DEATH_SHOWS_MS)) {
-		(void)set_dead(err);
+	if (link_is_dead(conversation->link, LINK_DEATH_SHOWS_MS)) {
+		(void)link_set_dead(err);
 		return PUMP_EVENT_LOST;
 	}
 	/* The guest lives, the supervisor does not: the command killed the process that it ran
@@ -347,13 +372,6 @@ static enum pump_event take_end(struct conversation *conversation, struct exec_r
 	result->end = EXEC_END_SIGNAL;
 	result->code = SIGKILL;
 	return PUMP_EVENT_ENDED;
-}
-
-static enum pump_event break_off(struct conversation *conversation, struct error *err)
-{
-	kill_sandbox(conversation->link);
-	(void)error_set(err, ERROR_LOST, "the sandbox's guest broke the protocol");
-	return PUMP_EVENT_LOST;
 }
 
 static enum pump_event on_status(void *context, struct exec_result *result, struct error *err)
@@ -376,7 +394,7 @@ static enum pump_event on_status(void *context, struct exec_result *result, stru
 	case GUEST_WIRE_EXITED:
 		return take_exited(conversation, &message.exited, result);
 	case GUEST_WIRE_FAILED:
-		return take_failed(&message.failed, result);
+		return take_failed(conversation, &message.failed, result, err);
 	default:
 		return break_off(conversation, err);
 	}
@@ -462,8 +480,8 @@ int guest_link_exec(struct guest_link *link, const struct exec_request *request,
 	struct conversation conversation = { .link = link };
 	struct guest_wire_message message;
 
-	if (atomic_load(&link->was_killed) || is_dead(link, 0))
-		return set_dead(err);
+	if (atomic_load(&link->was_killed) || link_is_dead(link, 0))
+		return link_set_dead(err);
 	if (make_fds(&fds, request, err) < 0 ||
 	    make_message(&message, &fds, link, request, err) < 0)
 		return -1;

@@ -7,8 +7,8 @@
  * guest. Everything a guest sends is hostile until checked: fixed sizes, no
  * descriptors accepted; a guest that breaks the protocol is a dead sandbox.
  *
- * Any number of threads may run guest_link_exec at once; open and close belong
- * to the sandbox's owner and never overlap an exec.
+ * Any number of threads may run guest_link_exec and guest_link_save at once; open
+ * and close belong to the sandbox's owner and never overlap them.
  */
 
 #include "base/error.h"
@@ -33,11 +33,13 @@ struct guest_link_config {
 	 * misbehaves; called at most once, from any thread that runs an exec. */
 	void (*kill_sandbox)(void *context);
 	void *context;
-	const char *shell;	 /* runs `command`; borrowed; NULL: no command mode */
-	const char *const *env;	 /* NULL-terminated NAME=value for every command; borrowed; NULL:
-				    what the guest was started with */
-	const char *directory;	 /* where commands start; borrowed; NULL: where the guest stands */
-	uint64_t ready_deadline; /* clock_now_ms() time */
+	const char *shell;	/* runs `command`; borrowed; NULL: no command mode */
+	const char *const *env; /* NULL-terminated NAME=value for every command; borrowed; NULL:
+				   what the guest was started with */
+	const char *directory;	/* where commands start; borrowed; NULL: where the guest stands */
+	/* Where output is saved, as the guest was told (guest_config); borrowed; NULL: /tmp. */
+	const char *save_directory;
+	uint64_t ready_deadline;     /* clock_now_ms() time */
 	const struct cancel *cancel; /* ends the wait for READY; may be NULL */
 	struct exec_limits limits;   /* told in results */
 	/* The counters of this sandbox by now; false if they cannot be read. On every call's path:
@@ -52,6 +54,9 @@ struct guest_link *guest_link_open(const struct guest_link_config *config, struc
  * `end`. */
 int guest_link_exec(struct guest_link *link, const struct exec_request *request,
 		    struct exec_sink *sink, struct exec_result *result, struct error *err);
+/* As backend_type.save. One at a time: others wait for their turn, within the same deadline. */
+int guest_link_save(struct guest_link *link, const struct exec_output *output,
+		    const struct cancel *cancel, struct exec_saved *saved, struct error *err);
 /* Readable (hang-up) once the guest is gone. */
 int guest_link_death_fd(const struct guest_link *link);
 /* Closes the socket (the guest then exits) and the drained pipes. Takes NULL. */

@@ -29,6 +29,7 @@ enum need {
 	NEED_FREEZE,	     /* its guest can stop everything for the moment of a kill */
 	NEED_FILE_ISOLATION, /* its files are its own */
 	NEED_VISIBLE,	     /* its processes can be found and signalled from this machine */
+	NEED_SAVE,	     /* output can be kept in it */
 	NEED_COUNT,
 };
 
@@ -57,6 +58,7 @@ extern const struct suite_case background_cases[];
 extern const struct suite_case kill_cases[];
 extern const struct suite_case life_cases[];
 extern const struct suite_case limits_cases[];
+extern const struct suite_case save_cases[];
 
 /* What a backend lacks, and why; NULL: it has it. */
 const char *lacks_reason(const char *backend_name, enum need need);

@@ -26,6 +26,7 @@ static const char *const names[NEED_COUNT] = {
 	[NEED_FREEZE] = "freeze",
 	[NEED_FILE_ISOLATION] = "file isolation",
 	[NEED_VISIBLE] = "visible processes",
+	[NEED_SAVE] = "saved output",
 };
 
 const char *lacks_reason(const char *backend_name, enum need need)

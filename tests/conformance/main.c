@@ -34,7 +34,7 @@ struct arguments {
 
 static const struct suite_case *const files[] = {
 	start_cases, input_cases, output_cases, background_cases,
-	kill_cases,  life_cases,  limits_cases,
+	kill_cases,  life_cases,  limits_cases, save_cases,
 };
 
 void suite_fail(struct suite *suite, const char *file, int line, const char *what)

@@ -10,6 +10,7 @@
  *   create   a directory, a socket pair, the guest as a child with one end of it
  *            (descriptor 3); guest_link_open waits for its READY.
  *   exec     guest_link_exec, which does everything.
+ *   save     guest_link_save likewise; not below /tmp, which all sandboxes share.
  *   destroy  closes the link. The guest, being no PID 1, kills what is below it
  *            and ends; its supervisors do the same if it was killed.
  *
@@ -188,7 +189,8 @@ static int start_guest(struct fake_sandbox *sandbox, struct backend *backend, in
 	request.executable_fd = fake_of(backend)->guest_fd;
 	/* The guest sets its commands' limit itself: what is set from here may come too late. */
 	(void)snprintf(nofile, sizeof(nofile), "%lu", backend->config->nofile_soft);
-	request.args = (const char *const[]){ "kilntainers-guest", "guest", nofile, NULL };
+	request.args = (const char *const[]){ "kilntainers-guest", "guest", nofile,
+					      sandbox->directory, NULL };
 	request.env = (const char *const[]){ NULL };
 	request.directory = sandbox->directory;
 	request.fds = (const struct spawn_fd[]){ { guest_end, GUEST_SOCKET_FD },
@@ -226,6 +228,7 @@ static int populate(struct fake_sandbox *sandbox, struct backend *backend,
 		return -1;
 	fill_environment(sandbox);
 	link.directory = sandbox->directory;
+	link.save_directory = sandbox->directory;
 	if (start_guest(sandbox, backend, &link.socket_fd, err) < 0)
 		return -1;
 	sandbox->link = guest_link_open(&link, err);
@@ -254,6 +257,12 @@ static int fake_exec(struct sandbox *sandbox, const struct exec_request *request
 		     struct exec_sink *sink, struct exec_result *result, struct error *err)
 {
 	return guest_link_exec(fake_sandbox_of(sandbox)->link, request, sink, result, err);
+}
+
+static int fake_save(struct sandbox *sandbox, const struct exec_output *output,
+		     const struct cancel *cancel, struct exec_saved *saved, struct error *err)
+{
+	return guest_link_save(fake_sandbox_of(sandbox)->link, output, cancel, saved, err);
 }
 
 static void fake_destroy(struct sandbox *sandbox)
@@ -296,6 +305,7 @@ const struct backend_type backend_fake = {
 	.diagnose = fake_diagnose,
 	.create = fake_create,
 	.exec = fake_exec,
+	.save = fake_save,
 	.destroy = fake_destroy,
 	.death_fd = fake_death_fd,
 	.death_cause = fake_death_cause,

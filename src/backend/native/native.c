@@ -336,6 +336,12 @@ static int native_exec(struct sandbox *sandbox, const struct exec_request *reque
 	return guest_link_exec(native_sandbox_of(sandbox)->link, request, sink, result, err);
 }
 
+static int native_save(struct sandbox *sandbox, const struct exec_output *output,
+		       const struct cancel *cancel, struct exec_saved *saved, struct error *err)
+{
+	return guest_link_save(native_sandbox_of(sandbox)->link, output, cancel, saved, err);
+}
+
 static void native_destroy(struct sandbox *sandbox)
 {
 	sandbox_free(native_sandbox_of(sandbox));
@@ -430,6 +436,7 @@ const struct backend_type backend_native = {
 	.diagnose = native_diagnose,
 	.create = native_create,
 	.exec = native_exec,
+	.save = native_save,
 	.destroy = native_destroy,
 	.death_fd = native_death_fd,
 	.death_cause = native_death_cause,

@@ -284,6 +284,10 @@ static void a_guest_that_breaks_the_protocol_is_a_dead_sandbox(void **state)
 	static const unsigned char giant[] = { 33, 0, 0, 0, 0xff, 0xff, 0xff, 0xff };
 	static const unsigned char wrong_way[] = { 16, 0, 0, 0, 0, 0, 0, 0 };
 	static const unsigned char bad_step[] = { 34, 0, 0, 0, 8, 0, 0, 0, 9, 0, 0, 0, 2, 0, 0, 0 };
+	static const unsigned char save_step[] = {
+		34, 0, 0, 0, 8, 0, 0, 0, GUEST_WIRE_STEP_SAVE_FILE, 0, 0, 0, 2, 0, 0, 0
+	};
+	static const unsigned char saved[] = { 35, 0, 0, 0, 0, 0, 0, 0 };
 	static const unsigned char long_packet[GUEST_WIRE_MAX_BYTES * 2] = { 32 };
 
 	(void)state;
@@ -291,6 +295,8 @@ static void a_guest_that_breaks_the_protocol_is_a_dead_sandbox(void **state)
 	expect_broken(giant, sizeof(giant));
 	expect_broken(wrong_way, sizeof(wrong_way));
 	expect_broken(bad_step, sizeof(bad_step));
+	expect_broken(save_step, sizeof(save_step));
+	expect_broken(saved, sizeof(saved));
 	expect_broken(long_packet, sizeof(long_packet));
 }
 

@@ -85,23 +85,46 @@ void hostile_say_ready(struct hostile_guest *guest)
 	hostile_say(guest->socket_fd, &message);
 }
 
-void hostile_take_exec(struct hostile_guest *guest)
+/* Returns the length of the packet. */
+static ssize_t take_packet(struct hostile_guest *guest, unsigned char packet[GUEST_WIRE_MAX_BYTES],
+			   size_t fd_count)
 {
-	unsigned char packet[GUEST_WIRE_MAX_BYTES];
 	union {
 		char bytes[CMSG_SPACE(sizeof(guest->fds))];
 		struct cmsghdr header;
 	} control = { 0 };
-	struct iovec data = { packet, sizeof(packet) };
+	struct iovec data = { packet, GUEST_WIRE_MAX_BYTES };
 	struct msghdr header = {
 		.msg_iov = &data,
 		.msg_iovlen = 1,
 		.msg_control = control.bytes,
 		.msg_controllen = sizeof(control.bytes),
 	};
+	ssize_t got = recvmsg(guest->socket_fd, &header, MSG_CMSG_CLOEXEC);
 
-	if (recvmsg(guest->socket_fd, &header, MSG_CMSG_CLOEXEC) > 0 && CMSG_FIRSTHDR(&header))
-		memcpy(guest->fds, CMSG_DATA(CMSG_FIRSTHDR(&header)), sizeof(guest->fds));
+	if (got > 0 && CMSG_FIRSTHDR(&header))
+		memcpy(guest->fds, CMSG_DATA(CMSG_FIRSTHDR(&header)), fd_count * sizeof(int));
+	return got;
+}
+
+void hostile_take_exec(struct hostile_guest *guest)
+{
+	unsigned char packet[GUEST_WIRE_MAX_BYTES];
+
+	(void)take_packet(guest, packet, GUEST_WIRE_EXEC_FDS);
+}
+
+bool hostile_take_save(struct hostile_guest *guest, struct guest_wire_save *save)
+{
+	unsigned char packet[GUEST_WIRE_MAX_BYTES];
+	struct guest_wire_message message;
+	ssize_t got = take_packet(guest, packet, GUEST_WIRE_SAVE_FDS);
+
+	if (got <= 0 || guest_wire_decode(&message, packet, (size_t)got) < 0 ||
+	    message.type != GUEST_WIRE_SAVE)
+		return false;
+	*save = message.save;
+	return true;
 }
 
 void hostile_wait_for_end(int fd)

@@ -17,7 +17,7 @@
 struct hostile_guest {
 	int socket_fd;		      /* the guest's end */
 	int link_fd;		      /* the server's, until a link takes it */
-	int fds[GUEST_WIRE_EXEC_FDS]; /* of the EXEC that it took */
+	int fds[GUEST_WIRE_EXEC_FDS]; /* of the EXEC or SAVE that it took */
 	void (*play)(struct hostile_guest *guest);
 	pthread_t thread;
 	atomic_int kills; /* how often kill_sandbox was called */
@@ -37,6 +37,8 @@ void hostile_say(int fd, const struct guest_wire_message *message);
 void hostile_say_ready(struct hostile_guest *guest);
 /* Waits for an EXEC; the descriptors stay in guest->fds. */
 void hostile_take_exec(struct hostile_guest *guest);
+/* Waits for a SAVE; false if none comes any more. Its descriptors are the first in guest->fds. */
+bool hostile_take_save(struct hostile_guest *guest, struct guest_wire_save *save);
 /* Waits until the server is gone from this socket. */
 void hostile_wait_for_end(int fd);
 /* Closes one descriptor of guest->fds. */
