@@ -398,9 +398,15 @@ TARGETS = (
     ("first call, 50 ms later, over a warm one", lambda plain: 4),
     ("first call, from the pool, over a warm one", lambda plain: 1.5),
     ("cancel until the tree is dead", lambda plain: 50),
+    *(("cancel until a tree of %d is dead" % size, lambda plain: 50) for size in TREES),
     ("2 MiB of text", lambda plain: 100),
     ("memory of the server, idle (RSS)", lambda plain: 6),
     ("memory of one of %d sandboxes, all in" % (SERVERS * SANDBOXES), lambda plain: 0.8),
+    # With --crowd 1000.
+    ("1000 sandboxes of root, made: all", lambda plain: 3000),
+    ("memory of one of 1000 sandboxes of root, all in", lambda plain: 0.8),
+    ("1000 sandboxes of a user, made: all", lambda plain: 3000),
+    ("memory of one of 1000 sandboxes of a user, all in", lambda plain: 0.8),
 )
 
 
