@@ -3,6 +3,7 @@
 
 #include "base/attr.h"
 #include "base/cleanup.h"
+#include "base/landlock.h"
 #include "guest/tree.h"
 #include "zygote/policy.h"
 #include "zygote/seccomp.h"
@@ -10,7 +11,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <linux/landlock.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -111,42 +111,17 @@ static int keep_capabilities(unsigned long long kept, struct error *err)
 
 /* --- Landlock ------------------------------------------------------------------ */
 
-/* How many file access rights each version of the interface knows, from 1. */
-static const unsigned landlock_rights[] = { 13, 14, 15, 15, 16 };
-
-/*
- * Everything is allowed below "/", so nothing changes for a command but this: no
- * mounts, and no file that is not below "/" (a leaked directory of elsewhere). All
- * rights must be handled and allowed: without REFER every rename between
- * directories fails, and dpkg with it. Absent on older kernels: a second wall.
- */
+/* Everything is allowed below "/", so nothing changes for a command but this: no mounts, and no
+ * file that is not below "/" (a leaked directory of elsewhere). Absent on older kernels: a second
+ * wall. */
 static int wall_off_files(struct error *err)
 {
-	long version =
-		syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
-	struct landlock_ruleset_attr ruleset = { 0 };
-	struct landlock_path_beneath_attr beneath = { 0 };
-	CLEANUP(cleanup_fd) int ruleset_fd = -1;
-	CLEANUP(cleanup_fd) int root_fd = -1;
+	CLEANUP(cleanup_fd) int ruleset = -1;
 
-	if (version < 1)
-		return 0;
-	if ((size_t)version > ARRAY_LENGTH(landlock_rights))
-		version = (long)ARRAY_LENGTH(landlock_rights);
-	ruleset.handled_access_fs = BIT(landlock_rights[version - 1]) - 1;
-	/* The first version of the structure, which every kernel takes. */
-	ruleset_fd = (int)syscall(SYS_landlock_create_ruleset, &ruleset,
-				  sizeof(ruleset.handled_access_fs), 0);
-	root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (ruleset_fd < 0 || root_fd < 0)
-		return error_set_errno(err, "making a Landlock rule set");
-	beneath.allowed_access = ruleset.handled_access_fs;
-	beneath.parent_fd = root_fd;
-	if (syscall(SYS_landlock_add_rule, ruleset_fd, LANDLOCK_RULE_PATH_BENEATH, &beneath, 0) < 0)
-		return error_set_errno(err, "filling the Landlock rule set");
-	if (syscall(SYS_landlock_restrict_self, ruleset_fd, 0) < 0)
-		return error_set_errno(err, "entering the Landlock rule set");
-	return 0;
+	if (landlock_make(&ruleset, err) < 0 ||
+	    landlock_allow(ruleset, "/", LANDLOCK_REACH_ALL, err) < 0)
+		return -1;
+	return landlock_enter(ruleset, err);
 }
 
 /* --- guest and spare ------------------------------------------------------------- */
