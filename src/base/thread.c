@@ -91,14 +91,42 @@ static void *thread_main(void *argument)
 	return NULL;
 }
 
+static void *joinable_main(void *argument)
+{
+	const struct job job = *(struct job *)argument;
+
+	free(argument);
+	job.body(job.context);
+	return NULL;
+}
+
+/* `argument` is the new thread's, or freed. */
+static int create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
+		  void *argument, struct error *err)
+{
+	sigset_t all, before;
+	int failure;
+
+	/* A thread inherits the mask of its creator. (pthread_attr_setsigmask_np would cost less,
+	 * but sanitizers lose it.) */
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
+	failure = pthread_create(thread, attributes, run, argument);
+	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (failure == 0)
+		return 0;
+	free(argument);
+	errno = failure;
+	return error_set_kind_errno(err, ERROR_BUSY, "starting a thread");
+}
+
 int thread_start(size_t stack_bytes, void (*body)(void *context), void *context, struct error *err)
 {
 	const struct job job = { body, context };
 	struct start *start;
 	pthread_attr_t attributes;
-	sigset_t all, before;
 	pthread_t thread;
-	int failure;
+	int result;
 
 	if (give_to_idler(stack_bytes, &job))
 		return 0;
@@ -107,16 +135,22 @@ int thread_start(size_t stack_bytes, void (*body)(void *context), void *context,
 	(void)pthread_attr_init(&attributes);
 	(void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
 	(void)pthread_attr_setstacksize(&attributes, stack_bytes);
-	/* A thread inherits the mask of its creator. (pthread_attr_setsigmask_np would cost less,
-	 * but sanitizers lose it.) */
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
-	failure = pthread_create(&thread, &attributes, thread_main, start);
-	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	result = create(&thread, &attributes, thread_main, start, err);
 	(void)pthread_attr_destroy(&attributes);
-	if (failure == 0)
-		return 0;
-	free(start);
-	errno = failure;
-	return error_set_kind_errno(err, ERROR_BUSY, "starting a thread");
+	return result;
+}
+
+int thread_start_joinable(size_t stack_bytes, void (*body)(void *context), void *context,
+			  pthread_t *thread, struct error *err)
+{
+	struct job *job = alloc_zeroed(sizeof(*job));
+	pthread_attr_t attributes;
+	int result;
+
+	*job = (struct job){ body, context };
+	(void)pthread_attr_init(&attributes);
+	(void)pthread_attr_setstacksize(&attributes, stack_bytes);
+	result = create(thread, &attributes, joinable_main, job, err);
+	(void)pthread_attr_destroy(&attributes);
+	return result;
 }

@@ -11,7 +11,7 @@
 #include "zygote/plan.h"
 
 #include <fcntl.h>
-#include <semaphore.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -103,7 +103,8 @@ struct image_reading {
 	struct buf etc;		    /* plan steps */
 	bool is_cut;
 	struct error error;
-	sem_t is_over;
+	bool has_thread;
+	pthread_t thread;
 };
 
 static void read_etc(void *context)
@@ -112,7 +113,6 @@ static void read_etc(void *context)
 
 	if (image_mounts_below("/", &reading->mounts, &reading->error) == 0)
 		(void)image_etc(&reading->etc, &reading->mounts, &reading->is_cut, &reading->error);
-	(void)sem_post(&reading->is_over);
 }
 
 struct image_reading *image_host_begin(void)
@@ -120,23 +120,24 @@ struct image_reading *image_host_begin(void)
 	struct image_reading *reading = alloc_zeroed(sizeof(*reading));
 
 	buf_init(&reading->etc, PLAN_MAX_BYTES);
-	(void)sem_init(&reading->is_over, 0, 0);
-	if (thread_start(LIMIT_SMALL_STACK_BYTES, read_etc, reading, NULL) < 0)
+	/* Joined, not left to idle: the server may give up its rights next, thread by thread. */
+	reading->has_thread = thread_start_joinable(LIMIT_SMALL_STACK_BYTES, read_etc, reading,
+						    &reading->thread, NULL) == 0;
+	if (!reading->has_thread)
 		read_etc(reading);
 	return reading;
 }
 
-static void wait_until_read(struct image_reading *reading)
+static void wait_until_read(const struct image_reading *reading)
 {
-	while (sem_wait(&reading->is_over) < 0)
-		;
+	if (reading->has_thread)
+		(void)pthread_join(reading->thread, NULL);
 }
 
 static void free_reading(struct image_reading *reading)
 {
 	image_mounts_finish(&reading->mounts);
 	buf_finish(&reading->etc);
-	(void)sem_destroy(&reading->is_over);
 	free(reading);
 }
 
