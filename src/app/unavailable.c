@@ -26,6 +26,14 @@ static void unavailable_close(struct backend *backend)
 	free(CONTAINER_OF(backend, struct unavailable, base));
 }
 
+static const char *const *keep_nothing(struct backend *backend)
+{
+	static const char *const none[] = { NULL };
+
+	(void)backend;
+	return none;
+}
+
 static int refuse(struct backend *backend, struct error *err)
 {
 	const struct unavailable *unavailable = CONTAINER_OF(backend, struct unavailable, base);
@@ -57,6 +65,7 @@ static const struct backend_type unavailable_type = {
 	.summary = "refuses every sandbox with the reason",
 	.open = unavailable_create,
 	.close = unavailable_close,
+	.kept_paths = keep_nothing,
 	.check = refuse,
 	.describe = unavailable_describe,
 	.create = refuse_sandbox,

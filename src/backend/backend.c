@@ -32,6 +32,11 @@ void backend_close(struct backend *backend)
 		backend->type->close(backend);
 }
 
+const char *const *backend_kept_paths(struct backend *backend)
+{
+	return backend->type->kept_paths ? backend->type->kept_paths(backend) : NULL;
+}
+
 void backend_prepare_early(struct backend *backend)
 {
 	if (backend->type->prepare_early)

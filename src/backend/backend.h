@@ -21,6 +21,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #define SANDBOX_ID_BYTES 13 /* 12 hex digits and a NUL: public, for labels, logs and errors */
 #define BACKEND_CAUSE_BYTES 256
@@ -40,6 +41,10 @@ struct backend_config {
 	uint64_t disk_bytes;		  /* writable files of one sandbox */
 	unsigned long nofile_soft;	  /* soft RLIMIT_NOFILE before we raised it, for children */
 	unsigned long nofile_hard;	  /* in force now */
+	/* Whom the server becomes once the backend is open, if that can do without root
+	 * (kept_paths): what it is to reach later must be theirs. Else who we are. */
+	uid_t server_uid;
+	gid_t server_gid;
 };
 
 /* Told to whoever waits for a sandbox: "Pulling alpine: 3 of 8 MB". May be
@@ -75,6 +80,11 @@ struct backend_type {
 	struct backend *(*open)(const struct backend_config *config, struct error *err);
 	/* Main thread, after every sandbox was destroyed. Leaves nothing behind. */
 	void (*close)(struct backend *backend);
+	/* Main thread, right after open. A server of root gives up its rights if the backend can
+	 * do without: it then is config's server_uid, with CAP_KILL alone, and reaches no file by
+	 * name but what is below these paths (NULL-terminated, the backend's own; empty: none).
+	 * NULL, also for the member: it needs root's rights, or there are none. */
+	const char *const *(*kept_paths)(struct backend *backend);
 
 	/* Begins what check will need, so that the first call need not wait for it: milliseconds
 	 * of work that nobody outside of this process sees. NULL: there is nothing. What fails
@@ -129,6 +139,7 @@ struct backend *backend_open(const struct backend_type *type, const struct backe
 			     struct error *err);
 /* Takes NULL. */
 void backend_close(struct backend *backend);
+const char *const *backend_kept_paths(struct backend *backend);
 void backend_prepare_early(struct backend *backend);
 int backend_check(struct backend *backend, struct error *err);
 int backend_describe(struct backend *backend, struct exec_facts *facts, struct error *err);

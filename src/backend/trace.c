@@ -50,6 +50,11 @@ static void trace_close(struct backend *backend)
 	trace("backend_close", name, start_us, 0, NULL);
 }
 
+static const char *const *trace_kept_paths(struct backend *backend)
+{
+	return backend_kept_paths(inner_of(backend));
+}
+
 static void trace_prepare_early(struct backend *backend)
 {
 	uint64_t start_us = clock_now_us();
@@ -166,6 +171,7 @@ static const struct backend_type trace_type = {
 	.name = "trace",
 	.summary = "logs what another backend does",
 	.close = trace_close,
+	.kept_paths = trace_kept_paths,
 	.prepare_early = trace_prepare_early,
 	.check = trace_check,
 	.describe = trace_describe,

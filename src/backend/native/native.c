@@ -20,6 +20,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "guest_link/guest_link.h"
 
 #include <assert.h>
@@ -36,6 +37,8 @@ struct native_backend {
 
 	/* Preparing waits for the first who needs it, so that starting up does not. */
 	pthread_mutex_t lock;
+	struct image_reading *reading; /* begun at open; NULL: not yet, or done */
+	bool is_instructed;	       /* the zygote; its answers may still be to come */
 	bool is_prepared;
 	bool has_failed; /* for good, since the zygote is asked once: the reason is `failure` */
 	struct error failure;
@@ -70,34 +73,12 @@ static struct native_backend *native_of(struct backend *backend)
 
 /* --- the backend ------------------------------------------------------------------ */
 
-static struct backend *native_open(const struct backend_config *config, struct error *err)
-{
-	struct native_backend *native;
-	struct starter *starter;
-
-	if (config->has_network) {
-		(void)error_set(err, ERROR_CONFIG,
-				"native sandboxes have no network: leave out --network, or use "
-				"--backend docker");
-		return NULL;
-	}
-	starter = starter_create(err);
-	if (!starter)
-		return NULL;
-	native = alloc_zeroed(sizeof(*native));
-	native->starter = starter;
-	(void)pthread_mutex_init(&native->lock, NULL);
-	id_ranges_init(&native->ranges);
-	return &native->backend;
-}
-
 static void native_close(struct backend *backend)
 {
 	struct native_backend *native = native_of(backend);
 
 	starter_destroy(native->starter);
-	if (native->is_prepared)
-		image_finish(&native->image);
+	image_abandon(native->reading);
 	id_ranges_finish(&native->ranges);
 	(void)pthread_mutex_destroy(&native->lock);
 	free(native);
@@ -114,19 +95,10 @@ static int prepare_zygote(struct native_backend *native, struct error *err)
 	return native->has_failed ? -1 : 0;
 }
 
-static int register_image(struct native_backend *native, struct error *err)
-{
-	native->has_failed = starter_register(native->starter, &native->image.plan,
-					      &native->shares_ids, err) < 0;
-	if (native->has_failed)
-		return -1;
-	if (!native->shares_ids)
-		id_ranges_release(&native->ranges, native->first_ids);
-	return 0;
-}
-
-static int prepare_now(struct native_backend *native, const struct cancel *cancel,
-		       const struct backend_progress *progress, struct error *err)
+/* Once through, nothing that the zygote does later depends on what we say: it has its image and is
+ * sealed, although it may not have come so far yet. */
+static int instruct_zygote(struct native_backend *native, const struct cancel *cancel,
+			   const struct backend_progress *progress, struct error *err)
 {
 	const struct backend_config *config = native->backend.config;
 	struct image_request request = { .name = config->image,
@@ -135,9 +107,9 @@ static int prepare_now(struct native_backend *native, const struct cancel *cance
 					 .included = config->host_included,
 					 .cancel = cancel,
 					 .progress = progress };
-	int result;
 
-	request.reading = image_begin(config->image);
+	request.reading = native->reading ? native->reading : image_begin(config->image);
+	native->reading = NULL;
 	if (prepare_zygote(native, err) < 0) {
 		image_abandon(request.reading);
 		return -1;
@@ -145,12 +117,24 @@ static int prepare_now(struct native_backend *native, const struct cancel *cance
 	request.owns_mounts = native->facts.id_mode == ZYGOTE_PRIVILEGED;
 	if (image_prepare(&request, &native->image, err) < 0)
 		return -1;
-	result = register_image(native, err);
+	native->has_failed = starter_send_image(native->starter, &native->image.plan, err) < 0;
 	/* The zygote has it now. */
-	buf_finish(&native->image.plan);
-	if (result < 0)
-		image_finish(&native->image);
-	return result;
+	image_finish(&native->image);
+	native->is_instructed = !native->has_failed;
+	return native->has_failed ? -1 : 0;
+}
+
+static int prepare_now(struct native_backend *native, const struct cancel *cancel,
+		       const struct backend_progress *progress, struct error *err)
+{
+	if (!native->is_instructed && instruct_zygote(native, cancel, progress, err) < 0)
+		return -1;
+	native->has_failed = starter_await_image(native->starter, &native->shares_ids, err) < 0;
+	if (native->has_failed)
+		return -1;
+	if (!native->shares_ids)
+		id_ranges_release(&native->ranges, native->first_ids);
+	return 0;
 }
 
 /* Once for all threads; whoever comes meanwhile waits. An image that could not be read may be
@@ -173,6 +157,62 @@ static int prepare(struct native_backend *native, const struct cancel *cancel,
 	if (err)
 		*err = failure;
 	return -1;
+}
+
+/* --- opening ------------------------------------------------------------------------ */
+
+static void log_progress(void *context, const char *message)
+{
+	(void)context;
+	log_event(LOG_INFO, "creating", LOG_STRING("progress", message));
+}
+
+/* The server of root gives up its rights before it reads the first byte of a client, and from then
+ * on it could not prepare anything. What goes wrong cannot be tried again either: it is told by
+ * every call, as if it had been found out by the first. */
+static int prepare_as_root(struct native_backend *native, struct error *err)
+{
+	const struct backend_progress progress = { log_progress, NULL };
+
+	if (instruct_zygote(native, NULL, &progress, err) == 0)
+		return 0;
+	if (err && err->kind == ERROR_CONFIG)
+		err->kind = ERROR_UNAVAILABLE;
+	return -1;
+}
+
+static struct backend *native_open(const struct backend_config *config, struct error *err)
+{
+	struct native_backend *native;
+
+	if (config->has_network) {
+		(void)error_set(err, ERROR_CONFIG,
+				"native sandboxes have no network: leave out --network, or use "
+				"--backend docker");
+		return NULL;
+	}
+	native = alloc_zeroed(sizeof(*native));
+	native->backend.config = config;
+	(void)pthread_mutex_init(&native->lock, NULL);
+	/* Before anything else, since the start of the server waits for it. */
+	if (geteuid() == 0)
+		native->reading = image_begin(config->image);
+	id_ranges_init(&native->ranges);
+	native->starter = starter_create(err);
+	if (!native->starter || (geteuid() == 0 && prepare_as_root(native, err) < 0)) {
+		native_close(&native->backend);
+		return NULL;
+	}
+	return &native->backend;
+}
+
+static const char *const *native_kept_paths(struct backend *backend)
+{
+	static const char *const none[] = { NULL };
+	const struct native_backend *native = native_of(backend);
+
+	/* Root of a container has the rights of an ordinary user, and needs them all. */
+	return native->is_instructed && native->facts.id_mode == ZYGOTE_PRIVILEGED ? none : NULL;
 }
 
 static void add_sentence(char *text, size_t bytes, const char *sentence)
@@ -405,7 +445,6 @@ static void native_diagnose(const struct backend_config *config, const struct di
 	diagnose_host(config, diagnosis);
 	backend = native_open(config, &err);
 	if (backend) {
-		backend->config = config;
 		native = native_of(backend);
 		if (try_sandbox(backend, &err) == 0 && native->image.left_out[0])
 			diagnosis->line(diagnosis->context, DIAGNOSIS_WARNING, "image",
@@ -430,6 +469,7 @@ const struct backend_type backend_native = {
 	.default_pool = 1,
 	.open = native_open,
 	.close = native_close,
+	.kept_paths = native_kept_paths,
 	.prepare_early = native_prepare_early,
 	.check = native_check,
 	.describe = native_describe,

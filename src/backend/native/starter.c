@@ -202,12 +202,10 @@ int starter_prepare(struct starter *starter, uint32_t first_range, bool is_self,
 	return ask(starter, &mapped, NULL, err);
 }
 
-int starter_register(struct starter *starter, const struct buf *plan, bool *shares_ids,
-		     struct error *err)
+int starter_send_image(struct starter *starter, const struct buf *plan, struct error *err)
 {
 	struct zygote_request request = { .operation = ZYGOTE_REGISTER, .image = 0 };
 	struct zygote_request seal = { .operation = ZYGOTE_SEAL };
-	struct zygote_report mapped, registered, sealed;
 	CLEANUP(cleanup_fd)
 	int file = fd_sealed_memory("kilntainers-image", plan->data, plan->length, err);
 
@@ -215,6 +213,13 @@ int starter_register(struct starter *starter, const struct buf *plan, bool *shar
 	if (file < 0 || ask(starter, &request, &file, err) < 0 ||
 	    ask(starter, &seal, NULL, err) < 0)
 		return error_wrap(err, "preparing the image");
+	return 0;
+}
+
+int starter_await_image(struct starter *starter, bool *shares_ids, struct error *err)
+{
+	struct zygote_report mapped, registered, sealed;
+
 	if (expect(starter, ZYGOTE_DONE, &mapped, err) < 0)
 		return -1;
 	if (expect(starter, ZYGOTE_DONE, &registered, err) < 0)

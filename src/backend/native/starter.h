@@ -37,10 +37,11 @@ struct starter_facts {
  * user's sandboxes need that user's own id (backend/native/id_map.h). */
 int starter_prepare(struct starter *starter, uint32_t first_range, bool is_self,
 		    struct starter_facts *facts, struct error *err);
-/* Waits for that, and gives it the only image, 0; no other can follow. *shares_ids: every sandbox
- * must have the first range. */
-int starter_register(struct starter *starter, const struct buf *plan, bool *shares_ids,
-		     struct error *err);
+/* Gives it the only image, 0, and seals it, without waiting: whoever speaks to it afterwards can
+ * neither name another image nor a path. */
+int starter_send_image(struct starter *starter, const struct buf *plan, struct error *err);
+/* Waits until all of that is done. *shares_ids: every sandbox must have the first range. */
+int starter_await_image(struct starter *starter, bool *shares_ids, struct error *err);
 
 /* False once the zygote is gone, and every sandbox with it. */
 bool starter_is_alive(const struct starter *starter);
