@@ -104,6 +104,10 @@ int config_load(struct config *config, const struct options *options, enum optio
 	config->backend.host_included =
 		(const char *const *)options->values[OPTION_HOST_INCLUDE].texts;
 	config->backend.disk_bytes = (uint64_t)option_number(options, OPTION_DISK);
+	if (rights_choose(&config->rights, options, err) < 0)
+		return -1;
+	config->backend.server_uid = config->rights.uid;
+	config->backend.server_gid = config->rights.gid;
 	/* What follows is the server's alone. */
 	if (command == OPTION_COMMAND_EXEC)
 		return 0;

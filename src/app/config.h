@@ -8,6 +8,7 @@
  */
 
 #include "app/options.h"
+#include "app/rights.h"
 #include "backend/backend.h"
 #include "base/log.h"
 #include "session/registry.h"
@@ -30,6 +31,7 @@ struct config {
 	enum log_format log_format;
 	const char *description_override; /* --tool-instruction-override; NULL if not given */
 	const char *description_extension;
+	struct rights rights;
 	struct registry_config registry;
 	struct backend_config backend; /* nofile_*: config_fit_descriptors */
 };

@@ -239,6 +239,16 @@ const struct option_spec option_table[OPTION_COUNT] = {
 		.max = LIMIT_MAX_POOL,
 		.at_least = "0",
 	},
+	[OPTION_RUN_AS] = {
+		.name = "run-as",
+		.kind = OPTION_KIND_TEXT,
+		.group = OPTION_GROUP_CORE,
+		.argument = "USER[:GROUP]",
+		.fallback_note = "whoever ran sudo, else nobody",
+		.help = "Whom a server started by root becomes once the backend is open, names "
+			"or numbers; of root's rights it keeps the one to kill sandboxes. root "
+			"keeps them all.",
+	},
 	[OPTION_LOG_LEVEL] = {
 		.name = "log-level",
 		.kind = OPTION_KIND_CHOICE,

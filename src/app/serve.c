@@ -4,8 +4,8 @@
  * The server: puts the rooms together, and takes them apart in the right order.
  *
  * The order of a start: the backend first, while there is one thread (what
- * makes sandboxes is started from here), then the log's thread, the loop, the
- * registry, the MCP server, the transport.
+ * makes sandboxes is started from here), then root's rights are given up, then
+ * the log's thread, the loop, the registry, the MCP server, the transport.
  *
  * The order of an end, begun by end-of-file on stdin (running calls may finish
  * for LIMIT_EOF_GRACE_MS), by a signal, or by a client that no longer reads (at
@@ -221,6 +221,11 @@ static int serve(struct start *start, bool is_bare, struct error *err)
 	backend = open_backend(type, &start->config, err);
 	if (!backend)
 		return -1;
+	/* Before any byte of a client is read, and before any thread exists. */
+	if (rights_settle(&start->config.rights, backend, err) < 0) {
+		backend_close(backend);
+		return -1;
+	}
 	if (is_bare && isatty(STDIN_FILENO))
 		greet(type->name);
 	result = run(&start->config, backend, err);
