@@ -180,6 +180,16 @@
 /* /etc/os-release of an image. */
 #define LIMIT_OS_RELEASE_BYTES (16 * KIB)
 
+/* --- owners ------------------------------------------------------------- */
+
+/* What one server writes down for whoever cleans up after it: a group per hierarchy, twice. */
+#define LIMIT_OWNER_RECORDS 64
+#define LIMIT_OWNER_FILE_BYTES (256 * KIB)
+/* Lock files that one sweep looks at. More are left to the next. */
+#define LIMIT_OWNERS_SWEPT 1000
+/* For a lock file that somebody else swept up while it was being made. */
+#define LIMIT_OWNER_TRIES 8
+
 /* --- log ---------------------------------------------------------------- */
 
 #define LIMIT_LOG_RING_BYTES (64 * KIB)

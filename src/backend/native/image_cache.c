@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/limits.h"
+#include "base/path.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -49,27 +50,14 @@ static char *cache_path(struct error *err)
 	return NULL;
 }
 
-static int make_directories(char *path, struct error *err)
+static int make_directories(const char *path, struct error *err)
 {
-	for (char *slash = strchr(path + 1, '/');; slash = strchr(slash + 1, '/')) {
-		int made;
-
-		if (slash)
-			*slash = '\0';
-		made = mkdir(path, 0700);
-		if (made < 0 && errno != EEXIST) {
-			error_set_kind_errno(err, ERROR_CONFIG,
-					     "making the directory %.200s for unpacked images "
-					     "(XDG_CACHE_HOME may name another place)",
-					     path);
-			if (slash)
-				*slash = '/';
-			return -1;
-		}
-		if (!slash)
-			return 0;
-		*slash = '/';
-	}
+	if (path_make_directories(path) == 0)
+		return 0;
+	return error_set_kind_errno(err, ERROR_CONFIG,
+				    "making the directory %.200s for unpacked images "
+				    "(XDG_CACHE_HOME may name another place)",
+				    path);
 }
 
 static int open_private(const char *path, struct error *err)

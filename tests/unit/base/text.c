@@ -87,6 +87,49 @@ static void the_hash_is_sha_256(void **state)
 	assert_false(hash_equal("same", "sam3", 4));
 }
 
+static void assert_hmac(const void *key, size_t key_bytes, const void *data, size_t bytes,
+			const char *expected)
+{
+	unsigned char code[HASH_BYTES];
+	char text[HASH_HEX_BYTES];
+
+	hash_hmac(code, key, key_bytes, data, bytes);
+	hex_encode(text, code, sizeof(code));
+	assert_string_equal(text, expected);
+}
+
+/* RFC 4231, cases 1 to 4, 6 and 7. */
+static void the_code_is_hmac_by_sha_256(void **state)
+{
+	unsigned char key[131];
+	unsigned char data[50];
+	const char *text;
+
+	(void)state;
+	memset(key, 0x0b, 20);
+	assert_hmac(key, 20, "Hi There", 8,
+		    "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
+	text = "what do ya want for nothing?";
+	assert_hmac("Jefe", 4, text, strlen(text),
+		    "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+	memset(key, 0xaa, sizeof(key));
+	memset(data, 0xdd, sizeof(data));
+	assert_hmac(key, 20, data, sizeof(data),
+		    "773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe");
+	text = "Test Using Larger Than Block-Size Key - Hash Key First";
+	assert_hmac(key, 131, text, strlen(text),
+		    "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+	text = "This is a test using a larger than block-size key and a larger than block-size "
+	       "data. The key needs to be hashed before being used by the HMAC algorithm.";
+	assert_hmac(key, 131, text, strlen(text),
+		    "9b09ffa71b942fcb27635fbcd5b0e944bfdc63644f0713938a7f51535c3a35e2");
+	for (unsigned char i = 0; i < 25; i++)
+		key[i] = i + 1;
+	memset(data, 0xcd, sizeof(data));
+	assert_hmac(key, 25, data, sizeof(data),
+		    "82558a389a443c0ea4cc819899f2083a85f0faa3e578f8077a2e3ff46729665b");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -96,6 +139,7 @@ int main(void)
 		cmocka_unit_test(each_broken_part_becomes_one_replacement),
 		cmocka_unit_test(validity_agrees_with_repair),
 		cmocka_unit_test(the_hash_is_sha_256),
+		cmocka_unit_test(the_code_is_hmac_by_sha_256),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
