@@ -65,8 +65,11 @@ static void append_cannot_start(struct buf *err, const struct exec_request *requ
 		(void)buf_printf(err, "%s%s", request->args ? "" : "the sandbox's shell: ", reason);
 		break;
 	case EXEC_START_PROCESS:
-		(void)buf_printf(err, "no new process in the sandbox: %s%s", reason,
-				 result->code == EAGAIN ? ". End some of its processes" : "");
+		(void)buf_printf(
+			err, "no new process in the sandbox: %s%s", reason,
+			result->code == EAGAIN
+				? ". No command can be started until some of its processes end"
+				: "");
 		break;
 	}
 	(void)buf_append_byte(err, ']');
@@ -119,7 +122,11 @@ static void append_pids(struct buf *err, const struct exec_result *result)
 	exec_limit_describe(text, EXEC_LIMIT_PIDS, &result->limits);
 	begin_line(err);
 	(void)buf_printf(err, "a new process was refused by %s", text);
-	append_remedy(err, "End those that are not needed, or start fewer at once",
+	/* What ends processes is a command too. */
+	append_remedy(err,
+		      result->end == EXEC_END_NOT_STARTED
+			      ? "Start fewer at once"
+			      : "End those that are not needed, or start fewer at once",
 		      result->limits.pids > 0 ? "--pids-limit" : NULL);
 }
 

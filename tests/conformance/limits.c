@@ -127,9 +127,10 @@ static void a_refused_process_is_told(struct suite *suite)
 	if (!has_limit(suite, pids, "its sandboxes have no limit of processes here"))
 		return;
 	/* Some shells end at the first refusal, some wait and try again; then the timeout comes. */
-	(void)snprintf(command, sizeof(command),
-		       "i=0; while [ $i -lt %llu ]; do sleep 1000 & i=$((i+1)); done; exit 3",
-		       (unsigned long long)pids);
+	(void)snprintf(
+		command, sizeof(command),
+		"sh -c 'i=0; while [ $i -lt %llu ]; do sleep 1000 & i=$((i+1)); done; exit 3'",
+		(unsigned long long)pids);
 	run.request.command = command;
 	run.request.timeout_ms = 30000;
 	run_in(suite->sandbox, &run);

@@ -130,7 +130,8 @@ static void what_cannot_start_says_why_on_stderr(void **state)
 		  "Not a directory]" },
 		{ EXEC_START_PROCESS, EAGAIN, 126, false,
 		  "[kilntainers: cannot start \"prog\": no new process in the sandbox: Resource "
-		  "temporarily unavailable. End some of its processes]" },
+		  "temporarily unavailable. No command can be started until some of its processes "
+		  "end]" },
 	};
 	size_t i;
 
