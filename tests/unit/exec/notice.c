@@ -98,7 +98,10 @@ static void a_refused_process_names_the_limit(void **state)
 	assert_notice(
 		&result,
 		"[kilntainers: cannot start \"prog\": no new process in the sandbox: Resource "
-		"temporarily unavailable. End some of its processes]\n" REFUSED_256);
+		"temporarily unavailable. No command can be started until some of its processes "
+		"end]\n[kilntainers: a new process was refused by the limit of 256 processes "
+		"and threads. Start fewer at once. Only the operator can raise the limit "
+		"(--pids-limit).]");
 }
 
 static void a_full_disk_names_the_limit(void **state)
