@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "guest/disk.h"
 
+#include "tests/unit/guest/guest_peer.h"
+
 #include "tests/unit/unit.h"
 
 #include <errno.h>
@@ -119,6 +121,36 @@ static void what_has_no_size_or_is_not_there_is_not_full(void **state)
 	assert_int_equal(disk_look("/no/such/place"), GUEST_WIRE_DISK_HAS_ROOM);
 }
 
+/* What EXITED says of the disk after `sh -c SCRIPT`; the strings of the request. */
+static enum guest_wire_disk run(const struct guest_peer *peer, const char *strings, size_t bytes)
+{
+	int status_fd = peer_exec(peer, strings, bytes, 3);
+	struct guest_wire_message message = peer_receive(status_fd);
+
+	assert_int_equal(message.type, GUEST_WIRE_STARTED);
+	message = peer_receive(status_fd);
+	assert_int_equal(message.type, GUEST_WIRE_EXITED);
+	(void)close(status_fd);
+	return message.exited.disk;
+}
+
+#define RUN(peer, strings) run((peer), (strings), sizeof(strings))
+
+static void a_command_that_failed_on_a_full_disk_says_so(void **state)
+{
+	struct guest_peer peer;
+
+	(void)state;
+	peer_start(&peer, 0);
+	assert_int_equal(RUN(&peer, "\0sh\0-c\0exit 3"), GUEST_WIRE_DISK_HAS_ROOM);
+	fill_blocks();
+	assert_int_equal(RUN(&peer, "\0sh\0-c\0exit 3"), GUEST_WIRE_DISK_FULL);
+	assert_int_equal(RUN(&peer, "\0sh\0-c\0kill -9 $$"), GUEST_WIRE_DISK_FULL);
+	assert_int_equal(RUN(&peer, "\0sh\0-c\0exit 0"), GUEST_WIRE_DISK_HAS_ROOM);
+	(void)close(peer.socket_fd);
+	assert_int_equal(peer_wait(&peer), 0);
+}
+
 #define ON_SMALL(test) cmocka_unit_test_setup_teardown(test, mount_small, unmount_small)
 
 int main(void)
@@ -128,6 +160,7 @@ int main(void)
 		ON_SMALL(a_disk_without_a_free_block_is_full_until_something_is_deleted),
 		ON_SMALL(a_disk_without_a_free_inode_holds_no_more_files),
 		ON_SMALL(a_disk_that_cannot_be_written_to_is_not_full),
+		ON_SMALL(a_command_that_failed_on_a_full_disk_says_so),
 		cmocka_unit_test(what_has_no_size_or_is_not_there_is_not_full),
 	};
 
