@@ -2,6 +2,7 @@
 #include "tests/unit/session/bench.h"
 
 #include "base/clock.h"
+#include "session/state.h"
 
 #include "tests/unit/unit.h"
 
@@ -25,6 +26,13 @@ static struct bench *begin(const struct registry_config *config)
 
 	registry_prepare(bench->registry);
 	return bench;
+}
+
+/* What the backend has made or not is known to the loop as well. */
+static bool is_at_rest(struct bench *bench, unsigned figure)
+{
+	(void)figure;
+	return bench->registry->creating == 0;
 }
 
 static struct bench_call *call_new(struct bench *bench, const char *command)
@@ -107,6 +115,7 @@ static void calls_take_the_oldest_and_the_pool_is_filled_again(void **state)
 
 	(void)state;
 	bench_wait(bench, bench_has_live, 2);
+	bench_wait(bench, is_at_rest, 0);
 	first = call_new(bench, "who");
 	second = call_new(bench, "who");
 	bench_wait(bench, bench_has_live, 4);
@@ -221,8 +230,7 @@ static void one_whose_death_the_loop_has_not_seen_yet_is_not_handed_out(void **s
 
 	(void)state;
 	bench_wait(bench, bench_has_live, 1);
-	/* So that it is in the pool, not only made. */
-	bench_linger(bench, LINGER_MS);
+	bench_wait(bench, is_at_rest, 0);
 	stub_kill_last(bench->stub);
 	call = bench_call(bench, "who");
 	bench_wait_for_all(bench);
@@ -325,8 +333,7 @@ static void while_the_pool_pauses_clients_have_theirs_made(void **state)
 	bench->stub->failing_creations = 1;
 	registry_prepare(bench->registry);
 	bench_wait(bench, bench_has_failed, 1);
-	/* So that the pool has heard of it, and does not give it away. */
-	bench_linger(bench, LINGER_MS);
+	bench_wait(bench, is_at_rest, 0);
 	call = bench_call(bench, "say x");
 	bench_wait_for_all(bench);
 	assert_string_equal(call->text, "exit 0: x");
@@ -459,7 +466,7 @@ static void the_end_comes_in_a_pause_as_well(void **state)
 	bench->stub->failing_creations = 1;
 	registry_prepare(bench->registry);
 	bench_wait(bench, bench_has_failed, 1);
-	bench_linger(bench, LINGER_MS);
+	bench_wait(bench, is_at_rest, 0);
 	bench_destroy(bench);
 }
 
