@@ -14,11 +14,14 @@ static int keep_output(struct exec_sink *sink, enum exec_stream stream, const vo
 		       size_t bytes)
 {
 	struct capture *capture = CONTAINER_OF(sink, struct capture, sink);
+	uint64_t room = capture->limit_bytes - capture->kept_bytes;
+	size_t kept = bytes < room ? bytes : (size_t)room;
 
-	capture->seen_bytes += bytes;
-	if (capture->seen_bytes > capture->limit_bytes)
+	if (buf_append(stream == EXEC_STDOUT ? &capture->out : &capture->err, data, kept) < 0)
 		return -1;
-	return buf_append(stream == EXEC_STDOUT ? &capture->out : &capture->err, data, bytes);
+	capture->printed_bytes[stream] += kept;
+	capture->kept_bytes += kept;
+	return kept < bytes ? -1 : 0;
 }
 
 void capture_init(struct capture *capture, uint64_t limit_bytes)
@@ -32,42 +35,82 @@ void capture_init(struct capture *capture, uint64_t limit_bytes)
 
 void capture_finish(struct capture *capture)
 {
+	for (int stream = EXEC_STDOUT; stream <= EXEC_STDERR; stream++)
+		buf_finish(&capture->raw[stream]);
 	buf_finish(&capture->out);
 	buf_finish(&capture->err);
 }
 
-static int repair(struct buf *buf)
+static struct buf *text_of(struct capture *capture, enum exec_stream stream)
 {
-	struct buf repaired = BUF_INIT(buf->max);
+	return stream == EXEC_STDOUT ? &capture->out : &capture->err;
+}
 
-	if (utf8_is_valid(buf->data, buf->length))
+static int repair(struct capture *capture, enum exec_stream stream)
+{
+	struct buf *text = text_of(capture, stream);
+	struct buf repaired = BUF_INIT(text->max);
+
+	if (utf8_is_valid(text->data, text->length))
 		return 0;
-	if (utf8_repair(&repaired, buf->data, buf->length) < 0) {
+	if (utf8_repair(&repaired, text->data, text->length) < 0) {
 		buf_finish(&repaired);
 		return -1;
 	}
-	buf_finish(buf);
-	*buf = repaired;
+	capture->raw[stream] = *text;
+	*text = repaired;
 	return 0;
 }
 
-int capture_conclude(struct capture *capture, const struct exec_request *request,
-		     const struct exec_result *result, struct error *err)
+struct exec_output capture_output(const struct capture *capture)
 {
-	const struct notice notice = { request, result, capture->limit_bytes };
+	const char *const texts[] = {
+		[EXEC_STDOUT] = capture->out.data, [EXEC_STDERR] = capture->err.data
+	};
+	struct exec_output output = { { NULL, NULL }, { 0, 0 } };
+
+	for (int stream = EXEC_STDOUT; stream <= EXEC_STDERR; stream++) {
+		output.data[stream] =
+			capture->raw[stream].data ? capture->raw[stream].data : texts[stream];
+		output.bytes[stream] = capture->printed_bytes[stream];
+	}
+	return output;
+}
+
+bool capture_is_withheld(const struct exec_result *result)
+{
+	return result->end == EXEC_END_TIMEOUT || result->end == EXEC_END_OUTPUT_LIMIT;
+}
+
+static void withhold(struct capture *capture)
+{
+	for (int stream = EXEC_STDOUT; stream <= EXEC_STDERR; stream++) {
+		buf_finish(text_of(capture, (enum exec_stream)stream));
+		capture->printed_bytes[stream] = 0;
+	}
+}
+
+static int set_no_memory(struct error *err)
+{
+	return error_set(err, ERROR_BUSY,
+			 "The server has no memory for the output of this command. "
+			 "Try again later, or print less.");
+}
+
+int capture_conclude(struct capture *capture, const struct exec_request *request,
+		     const struct exec_result *result, const struct exec_saved *saved,
+		     struct error *err)
+{
+	const struct notice notice = { request, result, capture->limit_bytes, saved };
 	bool has_memory = !capture->out.failed && !capture->err.failed;
 
-	if (result->end == EXEC_END_TIMEOUT || result->end == EXEC_END_OUTPUT_LIMIT) {
-		/* Part of an output looks like all of it: nothing is better. */
-		buf_finish(&capture->out);
-		buf_finish(&capture->err);
-	}
+	/* Part of an output looks like all of it: nothing is better. */
+	if (capture_is_withheld(result))
+		withhold(capture);
 	/* Also after the memory ran out (the sink then said "enough", which looks like the output
 	 * limit): the agent must not be told a limit that was not reached. */
-	if (!has_memory || repair(&capture->out) < 0 || repair(&capture->err) < 0 ||
-	    notice_append(&capture->err, &notice) < 0)
-		return error_set(err, ERROR_BUSY,
-				 "The server has no memory for the output of this command. "
-				 "Try again later, or print less.");
-	return 0;
+	if (!has_memory || repair(capture, EXEC_STDOUT) < 0 || repair(capture, EXEC_STDERR) < 0)
+		return set_no_memory(err);
+	capture->notices_at = capture->err.length;
+	return notice_append(&capture->err, &notice) < 0 ? set_no_memory(err) : 0;
 }

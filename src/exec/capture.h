@@ -12,17 +12,28 @@
 struct capture {
 	struct exec_sink sink;
 	uint64_t limit_bytes; /* stdout and stderr together; limit itself is still allowed */
-	uint64_t seen_bytes;  /* never more than limit_bytes + one read */
+	uint64_t kept_bytes;  /* of both; never more than limit_bytes */
 	struct buf out;
 	struct buf err;
+	size_t notices_at;	 /* in `err`: what comes from here on are notices, the first perhaps
+				    behind a newline of its own */
+	size_t printed_bytes[2]; /* by enum exec_stream, as all below */
+	struct buf raw[2];	 /* as it came, where that had to be repaired */
 };
 
 void capture_init(struct capture *capture, uint64_t limit_bytes);
 void capture_finish(struct capture *capture);
 
+/* Of such a command none of the output is returned. */
+bool capture_is_withheld(const struct exec_result *result);
+/* What was printed, byte by byte. Borrowed until the capture is concluded, or, when it was and the
+ * output is not withheld, until it is finished. */
+struct exec_output capture_output(const struct capture *capture);
 /*
  * After the command: applies the notices of exec/notice.h and repairs UTF-8.
- * timeout_ms is the request's. On failure (no memory) -1.
+ * timeout_ms is the request's; `saved` (or NULL) is what became of output that is
+ * withheld. On failure (no memory) -1.
  */
 int capture_conclude(struct capture *capture, const struct exec_request *request,
-		     const struct exec_result *result, struct error *err);
+		     const struct exec_result *result, const struct exec_saved *saved,
+		     struct error *err);

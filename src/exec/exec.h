@@ -47,10 +47,14 @@ struct exec_output {
 
 #define EXEC_SAVED_PATH_BYTES 256
 
+#define EXEC_SAVED_REASON_BYTES 512
+
 /* Where in its sandbox it is kept; by enum exec_stream. */
 struct exec_saved {
 	char paths[2][EXEC_SAVED_PATH_BYTES]; /* empty: it is not */
 	size_t bytes[2];
+	/* Why it is not, as a phrase; empty: nobody need know. Filled in by who asked for it. */
+	char reason[EXEC_SAVED_REASON_BYTES];
 };
 
 enum exec_end {

@@ -18,5 +18,6 @@ struct exec_facts {
 	char programs[256];  /* worth naming: "python3, git, node"; empty if none */
 	char caveats[256];   /* further sentences, e.g. what a single-uid map cannot do */
 	bool has_network;
+	bool saves_output;   /* of commands that get none of it back: a notice names the files */
 	uint64_t disk_bytes; /* 0: not limited by us */
 };

@@ -185,9 +185,25 @@ static void append_end(struct buf *err, const struct notice *notice)
 	}
 }
 
+int notice_append_saved(struct buf *err, const char *what, const struct exec_saved *saved)
+{
+	if (saved->paths[EXEC_STDOUT][0]) {
+		begin_line(err);
+		(void)buf_printf(err, "%s: %s (%zu bytes), %s (%zu bytes)]", what,
+				 saved->paths[EXEC_STDOUT], saved->bytes[EXEC_STDOUT],
+				 saved->paths[EXEC_STDERR], saved->bytes[EXEC_STDERR]);
+	} else if (saved->reason[0]) {
+		begin_line(err);
+		(void)buf_printf(err, "output not saved: %s]", saved->reason);
+	}
+	return err->failed ? -1 : 0;
+}
+
 int notice_append(struct buf *err, const struct notice *notice)
 {
 	append_end(err, notice);
+	if (notice->saved)
+		(void)notice_append_saved(err, "output so far", notice->saved);
 	append_limits(err, notice->result);
 	if (notice->result->was_reset) {
 		begin_line(err);

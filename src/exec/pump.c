@@ -34,22 +34,30 @@ struct pumping {
 	bool sink_is_full;
 };
 
-/* What nobody wants any more is discarded. */
-static void read_output(struct pumping *pumping, enum exec_stream stream)
+/* What a command printed until its time was up is its output, though it is read later. */
+static bool wants_output(const struct pumping *pumping)
+{
+	return !pumping->sink_is_full &&
+	       (!pumping->is_killed || pumping->killed_because == EXEC_END_TIMEOUT);
+}
+
+/* What nobody wants any more is discarded. False if there was nothing to read. */
+static bool read_output(struct pumping *pumping, enum exec_stream stream)
 {
 	char buffer[PUMP_READ_BYTES];
 	struct exec_sink *sink = pumping->setup->sink;
 	ssize_t got = read(pumping->output_fds[stream], buffer, sizeof(buffer));
 
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
+		return false;
 	if (got <= 0) {
 		cleanup_fd(&pumping->output_fds[stream]);
-		return;
+		return false;
 	}
 	pumping->output_bytes[stream] += (uint64_t)got;
-	if (!pumping->is_killed && sink->on_output(sink, stream, buffer, (size_t)got) < 0)
+	if (wants_output(pumping) && sink->on_output(sink, stream, buffer, (size_t)got) < 0)
 		pumping->sink_is_full = true;
+	return true;
 }
 
 static void read_ready_output(struct pumping *pumping, const struct pollfd fds[2])
@@ -58,7 +66,7 @@ static void read_ready_output(struct pumping *pumping, const struct pollfd fds[2
 
 	for (stream = EXEC_STDOUT; stream <= EXEC_STDERR; stream++) {
 		if (fds[stream].fd >= 0 && fds[stream].revents != 0)
-			read_output(pumping, (enum exec_stream)stream);
+			(void)read_output(pumping, (enum exec_stream)stream);
 	}
 }
 
@@ -228,6 +236,19 @@ static void drain(struct pumping *pumping)
 	}
 }
 
+/* What a command that is dead now left in its pipes: no more than was there at its end, since
+ * others may have them too. */
+static void read_last_words(struct pumping *pumping)
+{
+	for (int stream = EXEC_STDOUT; stream <= EXEC_STDERR; stream++) {
+		uint64_t owed = count_output(pumping, (enum exec_stream)stream);
+
+		while (pumping->output_bytes[stream] < owed &&
+		       read_output(pumping, (enum exec_stream)stream))
+			;
+	}
+}
+
 static void close_pipes(struct pumping *pumping)
 {
 	int stream;
@@ -260,7 +281,9 @@ enum pump_outcome pump_run(const struct pump *pump, struct exec_result *result, 
 	outcome = run_until_ended(&pumping, err);
 	/* Those that wait for the end of stdin to end themselves get it before the drain. */
 	feed_finish(&pumping.feed);
-	if (outcome == PUMP_ENDED)
+	if (outcome == PUMP_ENDED && pumping.is_killed)
+		read_last_words(&pumping);
+	else if (outcome == PUMP_ENDED)
 		drain(&pumping);
 	close_pipes(&pumping);
 	return outcome;

@@ -5,7 +5,8 @@
  * The one poll loop of a running command: feeds stdin while it reads stdout and
  * stderr, watches the deadline and the cancel flag, has the command killed when
  * one of them or the sink says so, and drains what is still in the pipes after
- * its end. It knows no protocol: how a command reports and how it is killed are
+ * its end. Of a command that ran out of time, too, the sink gets what it had
+ * printed. It knows no protocol: how a command reports and how it is killed are
  * the caller's, as two callbacks around one status descriptor.
  *
  * Runs on the thread of the call, blocking, with less than 48 KiB of stack. The

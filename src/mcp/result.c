@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "base/utf8.h"
+#include "exec/notice.h"
 #include "mcp/encode.h"
 #include "mcp/jsonrpc.h"
 
@@ -46,7 +47,6 @@ struct answer {
 	int exit_code;
 	uint64_t duration_ms;
 	const char *ended_by; /* NULL: revisions that do not have it */
-	char notice[256];     /* instead of an output that is too large; `err` then */
 };
 
 static void append_key(struct buf *out, const char *name, enum encode_level level)
@@ -133,35 +133,51 @@ static size_t message_size(const struct result_frame *frame, const struct answer
 	       stream_size(frame, answer->err, answer->err_bytes);
 }
 
-static void encode_answer(struct buf *out, const struct result_frame *frame, struct answer *answer)
+/* One allocation of the right size instead of doublings up to it. */
+static void append_sized(struct buf *out, const struct result_frame *frame,
+			 const struct answer *answer, size_t size)
 {
-	size_t size = message_size(frame, answer);
-
-	if (size > frame->max_bytes) {
-		int length = snprintf(answer->notice, sizeof(answer->notice),
-				      "[kilntainers: output too large to send (%zu bytes encoded, "
-				      "limit %zu). No output returned. Re-run with head, tail, or "
-				      "grep to manage output size.]",
-				      size, frame->max_bytes);
-
-		answer->out_bytes = 0;
-		answer->err = answer->notice;
-		answer->err_bytes = (size_t)length;
-		size = message_size(frame, answer);
-	}
-	/* One allocation of the right size instead of doublings up to it. */
 	(void)buf_reserve(out, size);
 	append_answer(out, frame, answer);
 }
 
-void result_encode_outcome(struct buf *out, const struct result_frame *frame,
-			   const struct call_outcome *outcome)
+/* Instead of an output of which the answer would have `size` bytes. What was to be said of the
+ * command is said all the same. */
+static void append_too_large(struct buf *out, const struct result_frame *frame,
+			     const struct answer *whole, size_t size,
+			     const struct call_outcome *outcome)
+{
+	const struct capture *capture = outcome->capture;
+	size_t more_bytes = capture->err.length - capture->notices_at;
+	const char *more = more_bytes > 0 ? capture->err.data + capture->notices_at : "";
+	struct buf text = BUF_INIT(LIMIT_REPLY_BYTES);
+	struct answer answer = *whole;
+
+	(void)buf_printf(&text,
+			 "[kilntainers: output too large to send (%zu bytes encoded, limit %zu). "
+			 "No output returned. Re-run with head, tail, or grep to manage output "
+			 "size.]",
+			 size, frame->max_bytes);
+	(void)notice_append_saved(&text, "complete output", outcome->saved);
+	if (more_bytes > 0 && more[0] != '\n')
+		(void)buf_append_byte(&text, '\n');
+	(void)buf_append(&text, more, more_bytes);
+	answer.out_bytes = 0;
+	answer.err = text.data;
+	answer.err_bytes = text.length;
+	append_sized(out, frame, &answer, message_size(frame, &answer));
+	buf_finish(&text);
+}
+
+enum call_encoding result_encode_outcome(struct buf *out, const struct result_frame *frame,
+					 const struct call_outcome *outcome)
 {
 	struct answer answer = { .handle = outcome->handle };
+	size_t size;
 
 	if (outcome->error.kind != ERROR_NONE) {
 		result_encode_error(out, frame, &outcome->error);
-		return;
+		return CALL_ENCODED;
 	}
 	answer.out = outcome->capture->out.data;
 	answer.out_bytes = outcome->capture->out.length;
@@ -171,7 +187,14 @@ void result_encode_outcome(struct buf *out, const struct result_frame *frame,
 	answer.duration_ms = outcome->result.duration_us / 1000;
 	if (frame->version >= MCP_2026_07_28)
 		answer.ended_by = exec_result_ended_by(&outcome->result);
-	encode_answer(out, frame, &answer);
+	size = message_size(frame, &answer);
+	if (size <= frame->max_bytes)
+		append_sized(out, frame, &answer, size);
+	else if (!outcome->saved)
+		return CALL_TOO_LARGE;
+	else
+		append_too_large(out, frame, &answer, size, outcome);
+	return CALL_ENCODED;
 }
 
 static void encode_tool_error(struct buf *out, const struct result_frame *frame, const char *text)

@@ -5,7 +5,7 @@
  * Results as MCP frames them, above all the tool's. Encoding a tool result runs
  * on the thread of its call, whose stack is small: nothing here recurses or
  * parses. A reply never exceeds the maximum it was given: output that would is
- * replaced as a whole by a notice that says so.
+ * replaced as a whole by a notice that says so, and where it is kept.
  */
 
 #include "mcp/era.h"
@@ -23,9 +23,9 @@ void result_open(struct buf *out, const struct result_frame *frame);
 /* After at least one member. */
 void result_close(struct buf *out, const struct result_frame *frame);
 
-/* The whole answer to a tools/call. Nothing for ERROR_CANCELLED. */
-void result_encode_outcome(struct buf *out, const struct result_frame *frame,
-			   const struct call_outcome *outcome);
+/* The whole answer to a tools/call, as call_callbacks.encode. Nothing for ERROR_CANCELLED. */
+enum call_encoding result_encode_outcome(struct buf *out, const struct result_frame *frame,
+					 const struct call_outcome *outcome);
 /* Likewise for a call that failed before it began. */
 void result_encode_error(struct buf *out, const struct result_frame *frame,
 			 const struct error *error);

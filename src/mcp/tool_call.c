@@ -72,11 +72,12 @@ void tools_list_answer(struct request *request, const struct exec_facts *facts)
 /* --- tools/call ------------------------------------------------------------ */
 
 /* The thread of the call. */
-static void encode_reply(void *context, const struct call_outcome *outcome, struct buf *reply)
+static enum call_encoding encode_reply(void *context, const struct call_outcome *outcome,
+				       struct buf *reply)
 {
 	const struct request *request = context;
 
-	result_encode_outcome(reply, &request->frame, outcome);
+	return result_encode_outcome(reply, &request->frame, outcome);
 }
 
 static void append_progress_text(struct buf *out, const char *message, uint64_t elapsed_ms)

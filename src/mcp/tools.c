@@ -91,8 +91,11 @@ static void append_limits(struct buf *out, const struct tools_text *text,
 	(void)buf_append_string(out, "past it exit_code is 124); ");
 	number_format_bytes(size, text->output_limit_bytes);
 	(void)buf_append_string(out, size);
-	(void)buf_append_string(out, " of output (past it exit_code is 1 and no output is "
-				     "returned: use head, tail or grep)");
+	(void)buf_append_string(out, " of output (past it exit_code is 1 and ");
+	(void)buf_append_string(out, facts->saves_output
+					     ? "the notice in stderr names the file that holds it: "
+					       "read it with head, tail or grep)"
+					     : "no output is returned: use head, tail or grep)");
 	if (facts->disk_bytes > 0) {
 		number_format_bytes(size, facts->disk_bytes);
 		(void)buf_printf(out, "; %s of files", size);

@@ -16,17 +16,18 @@
 
 /* --- the end ------------------------------------------------------------- */
 
-static void encode(struct call *call)
+static enum call_encoding encode(struct call *call, const struct exec_saved *saved)
 {
 	struct call_outcome outcome = {
 		.error = call->error,
 		.result = call->result,
 		.capture = &call->capture,
+		.saved = saved,
 	};
 
 	if (call->error.kind == ERROR_NONE)
 		memcpy(outcome.handle, call->handle, sizeof(outcome.handle));
-	call->callbacks.encode(call->callbacks.context, &outcome, &call->reply);
+	return call->callbacks.encode(call->callbacks.context, &outcome, &call->reply);
 }
 
 /* The caller is told, and the call is gone. */
@@ -52,7 +53,7 @@ static void end_unrun(struct loop_task *task)
 	struct call *call = CONTAINER_OF(task, struct call, ending);
 
 	if (!call->is_cancelled)
-		encode(call);
+		(void)encode(call, NULL);
 	finish_call(call);
 }
 
@@ -74,6 +75,47 @@ void call_refuse(struct call *call, const struct error *error)
 
 /* --- on its thread ------------------------------------------------------- */
 
+/* Keeps in the sandbox what the agent does not get. */
+static void save_output(struct call *call, struct exec_saved *saved)
+{
+	const struct exec_output output = capture_output(&call->capture);
+	struct error err = ERROR_INIT;
+
+	*saved = (struct exec_saved){ 0 };
+	/* A reset sandbox is gone, and its result says so. */
+	if (call->result.was_reset || cancel_is_raised(&call->cancel))
+		return;
+	if (call->result.limits_hit & (EXEC_LIMIT_MEMORY | EXEC_LIMIT_MACHINE))
+		(void)error_set(&err, ERROR_QUOTA, "the sandbox is out of memory");
+	else
+		(void)sandbox_save(call->sandbox, &output, &call->cancel, saved, &err);
+	if (err.kind == ERROR_NONE)
+		return;
+	(void)snprintf(saved->reason, sizeof(saved->reason), "%s", err.message);
+	log_event(LOG_INFO, "output_not_saved", LOG_STRING("sandbox", call->sandbox->id),
+		  LOG_STRING("error", err.message));
+}
+
+/* What the agent is to get of a command that ran. */
+static void conclude(struct call *call, const struct exec_request *request)
+{
+	struct exec_saved saved = { 0 };
+
+	if (capture_is_withheld(&call->result))
+		save_output(call, &saved);
+	(void)capture_conclude(&call->capture, request, &call->result, &saved, &call->error);
+}
+
+static void answer(struct call *call)
+{
+	struct exec_saved saved;
+
+	if (encode(call, NULL) == CALL_ENCODED)
+		return;
+	save_output(call, &saved);
+	(void)encode(call, &saved);
+}
+
 static void run(struct worker *worker)
 {
 	struct call *call = CONTAINER_OF(worker, struct call, worker);
@@ -91,10 +133,10 @@ static void run(struct worker *worker)
 	capture_init(&call->capture, call->session->registry->config.output_limit_bytes);
 	if (sandbox_exec(call->sandbox, &request, &call->capture.sink, &call->result,
 			 &call->error) == 0)
-		(void)capture_conclude(&call->capture, &request, &call->result, &call->error);
+		conclude(call, &request);
 	/* Why a sandbox died is found out once for all its calls: lease.c. */
 	if (call->error.kind != ERROR_LOST && !cancel_is_raised(&call->cancel))
-		encode(call);
+		answer(call);
 	capture_finish(&call->capture);
 	call_request_finish(&call->request);
 }

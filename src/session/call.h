@@ -52,14 +52,24 @@ struct call_outcome {
 	struct error error;
 	struct exec_result result;
 	const struct capture *capture; /* stdout and stderr with notices, UTF-8 repaired */
+	/* What became of this output in the sandbox, after CALL_TOO_LARGE; else NULL. */
+	const struct exec_saved *saved;
 	/* The handle of the sandbox that ran it, for targets NEW and HANDLE; else "". */
 	char handle[CALL_HANDLE_BYTES];
+};
+
+enum call_encoding {
+	CALL_ENCODED,
+	/* Nothing was appended: the output is too large to be sent. It is saved in the sandbox if
+	 * that can be, and encode is called again, with outcome->saved: then it must do without. */
+	CALL_TOO_LARGE,
 };
 
 struct call_callbacks {
 	/* Worker thread, or loop thread for an error: append the whole reply message, at most
 	 * LIMIT_REPLY_BYTES. Must not touch loop-owned state. */
-	void (*encode)(void *context, const struct call_outcome *outcome, struct buf *reply);
+	enum call_encoding (*encode)(void *context, const struct call_outcome *outcome,
+				     struct buf *reply);
 	/* Loop thread, about every 10 s and as creation reports; `message` is NULL when there is
 	 * nothing to say but that the command runs. Never after on_done. */
 	void (*on_progress)(void *context, uint64_t elapsed_ms, const char *message);

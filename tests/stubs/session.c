@@ -107,6 +107,7 @@ void stub_settle(struct registry *registry)
 
 void stub_finish(struct call *call, const struct stub_outcome *outcome)
 {
+	static const struct exec_saved nothing;
 	struct capture capture = { 0 };
 	struct call_outcome told = { .error = outcome->error,
 				     .result = outcome->result,
@@ -123,7 +124,11 @@ void stub_finish(struct call *call, const struct stub_outcome *outcome)
 		(void)buf_append_string(&capture.err, outcome->err);
 	(void)snprintf(told.handle, sizeof(told.handle), "%s",
 		       outcome->handle ? outcome->handle : "");
-	call->callbacks.encode(call->callbacks.context, &told, &reply);
+	/* Nothing is saved here. */
+	if (call->callbacks.encode(call->callbacks.context, &told, &reply) == CALL_TOO_LARGE) {
+		told.saved = &nothing;
+		(void)call->callbacks.encode(call->callbacks.context, &told, &reply);
+	}
 	end_call(call, &reply);
 	buf_finish(&reply);
 	buf_finish(&capture.out);

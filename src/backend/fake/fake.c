@@ -119,6 +119,7 @@ static int fake_describe(struct backend *backend, struct exec_facts *facts, stru
 	*facts = (struct exec_facts){
 		.system = "Linux, not isolated from the machine (a test backend)",
 		.has_network = true,
+		.saves_output = true,
 	};
 	(void)snprintf(facts->shell, sizeof(facts->shell), "%s", fake_of(backend)->shell);
 	(void)snprintf(facts->user, sizeof(facts->user), "uid %u", (unsigned)getuid());

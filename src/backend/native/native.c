@@ -243,7 +243,10 @@ static int native_describe(struct backend *backend, struct exec_facts *facts, st
 
 	if (prepare(native, NULL, NULL, err) < 0)
 		return -1;
-	*facts = (struct exec_facts){ .disk_bytes = backend->config->disk_bytes };
+	*facts = (struct exec_facts){
+		.saves_output = true,
+		.disk_bytes = backend->config->disk_bytes,
+	};
 	(void)snprintf(facts->system, sizeof(facts->system), "%s", image->system);
 	(void)snprintf(facts->image, sizeof(facts->image), "%s",
 		       backend->config->image ? backend->config->image : "");

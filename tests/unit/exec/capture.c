@@ -28,7 +28,7 @@ static void assert_buf(const struct buf *buf, const char *expected)
 static void assert_concluded(struct capture *capture, const struct exec_request *request,
 			     const struct exec_result *result, const char *out, const char *err)
 {
-	assert_int_equal(capture_conclude(capture, request, result, NULL), 0);
+	assert_int_equal(capture_conclude(capture, request, result, NULL, NULL), 0);
 	assert_buf(&capture->out, out);
 	assert_buf(&capture->err, err);
 	capture_finish(capture);
@@ -103,6 +103,90 @@ static void a_timeout_leaves_its_notice_and_no_output(void **state)
 	assert_concluded(&capture, &request, &result, "",
 			 "[kilntainers: command timed out after 1.500s]\n[kilntainers: the sandbox "
 			 "was reset because the command could not be killed; its files are gone]");
+}
+
+static void assert_output(const struct exec_output *output, enum exec_stream stream,
+			  const char *expected)
+{
+	assert_int_equal(output->bytes[stream], strlen(expected));
+	assert_memory_equal(output->data[stream], expected, strlen(expected));
+}
+
+static void what_is_over_the_limit_is_cut_off_at_the_limit(void **state)
+{
+	struct capture capture;
+	struct exec_output output;
+
+	(void)state;
+	capture_init(&capture, 10);
+	assert_int_equal(put(&capture, EXEC_STDOUT, "1234567"), 0);
+	assert_int_equal(put(&capture, EXEC_STDERR, "89ABC"), -1);
+	output = capture_output(&capture);
+	assert_output(&output, EXEC_STDOUT, "1234567");
+	assert_output(&output, EXEC_STDERR, "89A");
+	capture_finish(&capture);
+}
+
+static void what_was_printed_is_known_byte_by_byte_after_the_repair(void **state)
+{
+	struct exec_request request = EXEC_REQUEST_INIT;
+	struct exec_result result = { .end = EXEC_END_EXIT, .was_reset = true };
+	struct capture capture;
+	struct exec_output output;
+
+	(void)state;
+	capture_init(&capture, 100);
+	assert_int_equal(put(&capture, EXEC_STDOUT, "a\xFFz"), 0);
+	assert_int_equal(put(&capture, EXEC_STDERR, "plain"), 0);
+	request.args = test_args;
+	assert_int_equal(capture_conclude(&capture, &request, &result, NULL, NULL), 0);
+	assert_buf(&capture.out, "a\xEF\xBF\xBDz");
+	assert_true(capture.err.length > 5);
+	assert_int_equal(capture.notices_at, 5);
+	output = capture_output(&capture);
+	assert_output(&output, EXEC_STDOUT, "a\xFFz");
+	assert_output(&output, EXEC_STDERR, "plain");
+	capture_finish(&capture);
+}
+
+/* Concludes a command whose time was up. */
+static void assert_late(const struct exec_saved *saved, unsigned limits_hit, const char *expected)
+{
+	const struct exec_result result = { .end = EXEC_END_TIMEOUT, .limits_hit = limits_hit };
+	struct exec_request request = EXEC_REQUEST_INIT;
+	struct capture capture;
+
+	request.args = test_args;
+	request.timeout_ms = 1000;
+	capture_init(&capture, 100);
+	assert_int_equal(put(&capture, EXEC_STDOUT, "partial"), 0);
+	assert_int_equal(capture_conclude(&capture, &request, &result, saved, NULL), 0);
+	assert_buf(&capture.err, expected);
+	capture_finish(&capture);
+}
+
+static void the_line_after_the_end_says_where_the_output_is(void **state)
+{
+	static const struct exec_saved saved = { { "/t/.k/3.stdout", "/t/.k/3.stderr" },
+						 { 7, 0 },
+						 "" };
+	static const struct exec_saved refused = { .reason = "there is no room" };
+	static const struct exec_saved nothing;
+
+	(void)state;
+	assert_late(&saved, 0,
+		    "[kilntainers: command timed out after 1s]\n"
+		    "[kilntainers: output so far: /t/.k/3.stdout (7 bytes), /t/.k/3.stderr "
+		    "(0 bytes)]");
+	assert_late(&refused, 0,
+		    "[kilntainers: command timed out after 1s]\n"
+		    "[kilntainers: output not saved: there is no room]");
+	assert_late(&nothing, 0, "[kilntainers: command timed out after 1s]");
+	assert_late(NULL, 0, "[kilntainers: command timed out after 1s]");
+	assert_late(&refused, EXEC_LIMIT_DISK,
+		    "[kilntainers: command timed out after 1s]\n"
+		    "[kilntainers: output not saved: there is no room]\n"
+		    "[kilntainers: the disk is full. Delete files that are not needed.]");
 }
 
 static void what_cannot_start_says_why_on_stderr(void **state)
@@ -187,7 +271,7 @@ static void a_very_long_name_is_cut_in_the_notice(void **state)
 	name[100000] = '\0';
 	request.args = args;
 	capture_init(&capture, 0);
-	assert_int_equal(capture_conclude(&capture, &request, &result, NULL), 0);
+	assert_int_equal(capture_conclude(&capture, &request, &result, NULL, NULL), 0);
 	assert_in_range(capture.err.length, 256, 4096);
 	capture_finish(&capture);
 	free(name);
@@ -233,7 +317,7 @@ static void a_full_capture_of_broken_bytes_still_fits_repaired(void **state)
 	capture_init(&capture, sizeof(broken));
 	assert_int_equal(capture.sink.on_output(&capture.sink, EXEC_STDERR, broken, sizeof(broken)),
 			 0);
-	assert_int_equal(capture_conclude(&capture, &request, &result, NULL), 0);
+	assert_int_equal(capture_conclude(&capture, &request, &result, NULL, NULL), 0);
 	assert_int_equal(capture.err.length, 3 * sizeof(broken));
 	capture_finish(&capture);
 }
@@ -244,6 +328,9 @@ int main(void)
 		cmocka_unit_test(output_up_to_the_limit_is_kept_and_one_byte_more_is_too_much),
 		cmocka_unit_test(past_the_limit_there_is_a_notice_and_no_output),
 		cmocka_unit_test(a_timeout_leaves_its_notice_and_no_output),
+		cmocka_unit_test(what_is_over_the_limit_is_cut_off_at_the_limit),
+		cmocka_unit_test(what_was_printed_is_known_byte_by_byte_after_the_repair),
+		cmocka_unit_test(the_line_after_the_end_says_where_the_output_is),
 		cmocka_unit_test(what_cannot_start_says_why_on_stderr),
 		cmocka_unit_test(a_notice_stands_on_a_line_of_its_own),
 		cmocka_unit_test(a_very_long_name_is_cut_in_the_notice),

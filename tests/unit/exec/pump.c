@@ -260,7 +260,9 @@ static void a_command_that_prints_too_much_is_killed(void **state)
 	command_run(&command, "yes", -1);
 	assert_int_equal(command.result.end, EXEC_END_OUTPUT_LIMIT);
 	assert_int_equal(command.kills, 1);
-	assert_in_range(command.capture.seen_bytes, MIB + 1, MIB + 65536);
+	/* To the byte. */
+	assert_int_equal(command.capture.kept_bytes, MIB);
+	assert_int_equal(command.capture.out.length, MIB);
 	command_finish(&command);
 }
 
@@ -517,6 +519,42 @@ static void a_lost_sandbox_is_an_error_unless_it_was_being_killed(void **state)
 	script_finish(&script);
 }
 
+/* More than one read's worth, written just before it was killed. */
+static void the_last_words_before_a_timeout_are_heard(void **state)
+{
+	struct script script;
+	char words[60001];
+
+	(void)state;
+	memset(words, 'w', sizeof(words) - 1);
+	words[sizeof(words) - 1] = '\0';
+	script_init(&script);
+	script.request.timeout_ms = 20;
+	script.upon_kill = "E";
+	script.upon_end = words;
+	assert_int_equal(script_run(&script, "S"), PUMP_ENDED);
+	assert_int_equal(script.result.end, EXEC_END_TIMEOUT);
+	assert_int_equal(script.capture.out.length, sizeof(words) - 1);
+	script_finish(&script);
+}
+
+static void the_last_words_before_a_timeout_do_not_pass_the_limit(void **state)
+{
+	struct script script;
+
+	(void)state;
+	script_init(&script);
+	script.capture.limit_bytes = 10;
+	script.request.timeout_ms = 20;
+	script.upon_kill = "E";
+	script.upon_end = "more than ten bytes";
+	assert_int_equal(script_run(&script, "S"), PUMP_ENDED);
+	assert_int_equal(script.result.end, EXEC_END_TIMEOUT);
+	assert_int_equal(script.kills, 1);
+	assert_int_equal(script.capture.out.length, 10);
+	script_finish(&script);
+}
+
 static void what_a_command_leaves_behind_may_not_flood_its_output(void **state)
 {
 	struct script script;
@@ -618,6 +656,8 @@ int main(void)
 		cmocka_unit_test(a_kill_that_is_not_confirmed_resets_the_sandbox),
 		cmocka_unit_test(a_guest_that_never_says_anything_is_killed_in_time_too),
 		cmocka_unit_test(a_lost_sandbox_is_an_error_unless_it_was_being_killed),
+		cmocka_unit_test(the_last_words_before_a_timeout_are_heard),
+		cmocka_unit_test(the_last_words_before_a_timeout_do_not_pass_the_limit),
 		cmocka_unit_test(what_a_command_leaves_behind_may_not_flood_its_output),
 		cmocka_unit_test(what_could_not_start_took_no_time),
 		cmocka_unit_test(time_counts_from_the_start_of_the_program),

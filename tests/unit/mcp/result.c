@@ -13,11 +13,13 @@ static const struct result_frame legacy = { "7", MCP_2025_11_25, LIMIT_REPLY_BYT
 static const struct result_frame first = { "7", MCP_2024_11_05, LIMIT_REPLY_BYTES };
 static const struct result_frame modern = { "7", MCP_2026_07_28, LIMIT_REPLY_BYTES };
 
+static const struct exec_saved not_saved;
+
 /* stdout of `out_bytes` times `fill`, no stderr. */
 static struct buf encode_filled(const struct result_frame *frame, char fill, size_t out_bytes)
 {
 	struct capture capture = { 0 };
-	const struct call_outcome outcome = { .capture = &capture };
+	const struct call_outcome outcome = { .capture = &capture, .saved = &not_saved };
 	struct buf reply = BUF_INIT(LIMIT_REPLY_BYTES);
 	char *room;
 
@@ -25,7 +27,7 @@ static struct buf encode_filled(const struct result_frame *frame, char fill, siz
 	room = buf_reserve(&capture.out, out_bytes + 1);
 	memset(room, fill, out_bytes);
 	buf_commit(&capture.out, out_bytes);
-	result_encode_outcome(&reply, frame, &outcome);
+	assert_int_equal(result_encode_outcome(&reply, frame, &outcome), CALL_ENCODED);
 	buf_finish(&capture.out);
 	assert_false(reply.failed);
 	return reply;
@@ -44,7 +46,7 @@ static void assert_reply(const struct result_frame *frame, const struct call_out
 {
 	struct buf reply = BUF_INIT(LIMIT_REPLY_BYTES);
 
-	result_encode_outcome(&reply, frame, outcome);
+	assert_int_equal(result_encode_outcome(&reply, frame, outcome), CALL_ENCODED);
 	(void)buf_append_byte(&reply, '\0');
 	assert_string_equal(reply.data, expected);
 	buf_finish(&reply);
@@ -113,7 +115,7 @@ static void the_way_it_ended_has_a_name(void **state)
 		json_t *message;
 		json_t *content;
 
-		result_encode_outcome(&reply, &modern, &outcome);
+		assert_int_equal(result_encode_outcome(&reply, &modern, &outcome), CALL_ENCODED);
 		message = parse(&reply);
 		content = json_object_get(json_object_get(message, "result"), "structuredContent");
 		assert_string_equal(json_string_value(json_object_get(content, "ended_by")),
@@ -171,6 +173,46 @@ static void a_reply_over_its_limit_becomes_a_notice(void **state)
 	json_decref(message);
 	buf_finish(&notice);
 	buf_finish(&whole);
+}
+
+/* stderr of the answer to a command that printed too much and came to harm. */
+static void assert_too_large(const struct exec_saved *saved, const char *printed, const char *more)
+{
+	struct result_frame frame = modern;
+	char text[] = "printed\n[kilntainers: it came to harm]";
+	struct capture capture = { .err = { text, sizeof(text) - 1, sizeof(text), sizeof(text),
+					    false },
+				   .notices_at = strlen(printed) };
+	struct call_outcome outcome = { .result = { .code = 7 }, .capture = &capture };
+	struct buf reply = BUF_INIT(LIMIT_REPLY_BYTES);
+	const char *line;
+	json_t *message;
+
+	capture.out = capture.err;
+	frame.max_bytes = 300;
+	assert_int_equal(result_encode_outcome(&reply, &frame, &outcome), CALL_TOO_LARGE);
+	assert_int_equal(reply.length, 0);
+	outcome.saved = saved;
+	assert_int_equal(result_encode_outcome(&reply, &frame, &outcome), CALL_ENCODED);
+	message = parse(&reply);
+	line = strchr(stderr_of(message), '\n');
+	assert_string_equal(line ? line : "", more);
+	json_decref(message);
+	buf_finish(&reply);
+}
+
+static void what_is_too_large_to_send_is_saved_first_and_then_named(void **state)
+{
+	static const struct exec_saved saved = { { "/t/1.stdout", "/t/1.stderr" }, { 5, 6 }, "" };
+	static const struct exec_saved refused = { .reason = "no" };
+
+	(void)state;
+	assert_too_large(&saved, "printed",
+			 "\n[kilntainers: complete output: /t/1.stdout (5 bytes), /t/1.stderr (6 "
+			 "bytes)]\n[kilntainers: it came to harm]");
+	assert_too_large(&refused, "printed\n",
+			 "\n[kilntainers: output not saved: no]\n[kilntainers: it came to harm]");
+	assert_too_large(&not_saved, "printed", "\n[kilntainers: it came to harm]");
 }
 
 static void the_worst_output_stays_under_8_mib(void **state)
@@ -240,6 +282,7 @@ int main(void)
 		cmocka_unit_test(the_way_it_ended_has_a_name),
 		cmocka_unit_test(the_text_and_the_structure_say_the_same),
 		cmocka_unit_test(a_reply_over_its_limit_becomes_a_notice),
+		cmocka_unit_test(what_is_too_large_to_send_is_saved_first_and_then_named),
 		cmocka_unit_test(the_worst_output_stays_under_8_mib),
 		cmocka_unit_test(two_mib_of_output_are_encoded_in_no_time),
 		cmocka_unit_test(each_kind_of_error_ends_where_it_belongs),

@@ -80,6 +80,21 @@ static void nothing_is_promised_that_is_not_built(void **state)
 		assert_says(&text, words[i], false);
 }
 
+static void where_output_is_kept_is_said_where_it_is_kept(void **state)
+{
+	struct exec_facts facts = native;
+	struct tools_text text = text_of(&facts);
+
+	(void)state;
+	assert_says(&text, "no output is returned: use head, tail or grep", true);
+	facts.saves_output = true;
+	assert_says(&text, "no output is returned", false);
+	assert_says(&text,
+		    "the notice in stderr names the file that holds it: read it with head, tail "
+		    "or grep",
+		    true);
+}
+
 static void without_facts_the_text_is_general(void **state)
 {
 	struct tools_text text = text_of(NULL);
@@ -288,6 +303,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_description_is_made_of_facts),
 		cmocka_unit_test(nothing_is_promised_that_is_not_built),
+		cmocka_unit_test(where_output_is_kept_is_said_where_it_is_kept),
 		cmocka_unit_test(without_facts_the_text_is_general),
 		cmocka_unit_test(an_image_is_named_and_a_missing_shell_too),
 		cmocka_unit_test(the_longest_facts_still_fit),

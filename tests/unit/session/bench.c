@@ -32,7 +32,8 @@ static void on_gone(void *context)
 	bench->is_gone = true;
 }
 
-static void encode(void *context, const struct call_outcome *outcome, struct buf *reply)
+static enum call_encoding encode(void *context, const struct call_outcome *outcome,
+				 struct buf *reply)
 {
 	struct bench_call *call = context;
 	const struct capture *capture = outcome->capture;
@@ -40,11 +41,20 @@ static void encode(void *context, const struct call_outcome *outcome, struct buf
 	memcpy(call->encoded_handle, outcome->handle, sizeof(call->encoded_handle));
 	if (outcome->error.kind != ERROR_NONE) {
 		(void)buf_append_string(reply, outcome->error.message);
-		return;
+		return CALL_ENCODED;
+	}
+	if (capture->out.length >= 5 && memcmp(capture->out.data, "large", 5) == 0) {
+		if (!outcome->saved)
+			return CALL_TOO_LARGE;
+		(void)buf_printf(reply, "exit %d: too large; %s%s",
+				 exec_result_exit_code(&outcome->result),
+				 outcome->saved->paths[EXEC_STDOUT], outcome->saved->reason);
+		return CALL_ENCODED;
 	}
 	(void)buf_printf(reply, "exit %d: ", exec_result_exit_code(&outcome->result));
 	(void)buf_append(reply, capture->out.data, capture->out.length);
 	(void)buf_append(reply, capture->err.data, capture->err.length);
+	return CALL_ENCODED;
 }
 
 static void on_progress(void *context, uint64_t elapsed_ms, const char *message)

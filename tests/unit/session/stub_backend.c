@@ -148,11 +148,29 @@ static int perform(struct stub_backend *stub, const struct stub_sandbox *sandbox
 	if (strncmp(request->command, "note ", 5) == 0)
 		(void)snprintf(stub->notes + noted, sizeof(stub->notes) - noted, "%s ",
 			       request->command + 5);
+	if (strncmp(request->command, "late ", 5) == 0 ||
+	    strncmp(request->command, "hungry ", 7) == 0)
+		result->end = EXEC_END_TIMEOUT;
+	if (strncmp(request->command, "hungry ", 7) == 0)
+		result->limits_hit = EXEC_LIMIT_MEMORY;
 	if (strcmp(request->command, "reset") == 0) {
 		result->end = EXEC_END_TIMEOUT;
 		result->was_reset = true;
 	}
 	return 0;
+}
+
+static void print(const char *command, struct exec_sink *sink)
+{
+	static const char *const words[] = { "say ", "late ", "hungry " };
+
+	for (size_t i = 0; i < ARRAY_LENGTH(words); i++) {
+		size_t length = strlen(words[i]);
+
+		if (strncmp(command, words[i], length) == 0)
+			(void)sink->on_output(sink, EXEC_STDOUT, command + length,
+					      strlen(command + length));
+	}
 }
 
 static int stub_exec(struct sandbox *base, const struct exec_request *request,
@@ -170,14 +188,36 @@ static int stub_exec(struct sandbox *base, const struct exec_request *request,
 	sandbox->running--;
 	stub->counts.running--;
 	pthread_mutex_unlock(&stub->mutex);
-	if (done == 0 && strncmp(request->command, "say ", 4) == 0)
-		(void)sink->on_output(sink, EXEC_STDOUT, request->command + 4,
-				      strlen(request->command + 4));
+	if (done == 0)
+		print(request->command, sink);
 	if (done == 0 && strcmp(request->command, "who") == 0)
 		(void)sink->on_output(
 			sink, EXEC_STDOUT, number,
 			(size_t)snprintf(number, sizeof(number), "%u", sandbox->number));
 	return done;
+}
+
+static int stub_save(struct sandbox *base, const struct exec_output *output,
+		     const struct cancel *cancel, struct exec_saved *saved, struct error *err)
+{
+	struct stub_backend *stub = stub_of(base->backend);
+	bool refuses;
+
+	pthread_mutex_lock(&stub->mutex);
+	stub->counts.saving++;
+	while (stub->holds_saving && !cancel_is_raised(cancel))
+		wait_a_little(stub);
+	stub->counts.saving--;
+	stub->counts.saves++;
+	refuses = stub->refuses_saving || cancel_is_raised(cancel);
+	pthread_mutex_unlock(&stub->mutex);
+	if (refuses)
+		return error_set(err, ERROR_UNAVAILABLE, "the stub is full");
+	(void)snprintf(saved->paths[EXEC_STDOUT], EXEC_SAVED_PATH_BYTES, "/%.*s",
+		       (int)output->bytes[EXEC_STDOUT], output->data[EXEC_STDOUT]);
+	(void)snprintf(saved->paths[EXEC_STDERR], EXEC_SAVED_PATH_BYTES, "/err");
+	saved->bytes[EXEC_STDOUT] = output->bytes[EXEC_STDOUT];
+	return 0;
 }
 
 static void stub_destroy(struct sandbox *base)
@@ -225,6 +265,7 @@ static const struct backend_type stub_type = {
 	.describe = stub_describe,
 	.create = stub_create,
 	.exec = stub_exec,
+	.save = stub_save,
 	.destroy = stub_destroy,
 	.death_fd = stub_death_fd,
 	.death_cause = stub_death_cause,

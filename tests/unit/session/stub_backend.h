@@ -25,6 +25,7 @@ struct stub_counts {
 	unsigned most_in_one;		/* in one sandbox */
 	unsigned destroying, most_destroying;
 	unsigned autopsies;
+	unsigned saving, saves;
 };
 
 struct stub_backend {
@@ -38,6 +39,8 @@ struct stub_backend {
 	bool holds_creation;   /* until false or cancelled ... */
 	bool ignores_cancel;   /* ... or until false whatever is raised */
 	bool holds_describing; /* until false */
+	bool holds_saving;     /* until false or cancelled */
+	bool refuses_saving;
 	unsigned failing_creations;
 	unsigned failing_checks;
 	const char *progress; /* reported by each creation before it is held */
