@@ -18,6 +18,7 @@ static const struct {
 } commands[] = {
 	{ "exec", command_exec },
 	{ "doctor", command_doctor },
+	{ "cleanup", command_cleanup },
 	{ "completion", command_completion },
 };
 

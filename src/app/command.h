@@ -12,4 +12,5 @@
 int command_serve(int argc, char **argv, char **environment);
 int command_exec(int argc, char **argv, char **environment);
 int command_doctor(int argc, char **argv, char **environment);
+int command_cleanup(int argc, char **argv, char **environment);
 int command_completion(int argc, char **argv, char **environment);

@@ -8,6 +8,7 @@
 static const char *const commands[][2] = {
 	{ "exec", "run one command in a fresh sandbox" },
 	{ "doctor", "say what works here, and how to fix what does not" },
+	{ "cleanup", "remove what killed servers have left" },
 	{ "completion", "print a completion script" },
 };
 

@@ -109,7 +109,7 @@ int config_load(struct config *config, const struct options *options, enum optio
 	config->backend.server_uid = config->rights.uid;
 	config->backend.server_gid = config->rights.gid;
 	/* What follows is the server's alone. */
-	if (command == OPTION_COMMAND_EXEC)
+	if (command == OPTION_COMMAND_EXEC || command == OPTION_COMMAND_CLEANUP)
 		return 0;
 	if (load_timeouts(config, options, err) < 0 || load_description(config, options, err) < 0 ||
 	    load_scope(config, options, err) < 0)

@@ -13,12 +13,14 @@ static const char usage[] =
 	"usage: kilntainers [options]\n"
 	"       kilntainers exec [options] -- COMMAND [ARGUMENT...]\n"
 	"       kilntainers doctor [options]\n"
+	"       kilntainers cleanup [options]\n"
 	"       kilntainers completion {bash,zsh,fish}\n"
 	"\n"
 	"MCP server providing isolated Linux sandboxes for LLM agent shell execution.\n"
 	"Without a sub-command it serves one client on stdin and stdout. exec runs one\n"
 	"command in a fresh sandbox; doctor says what works here and how to fix what\n"
-	"does not; completion prints a completion script for a shell.\n";
+	"does not; cleanup removes what killed servers have left; completion prints a\n"
+	"completion script for a shell.\n";
 
 static const char footer[] = "\n"
 			     "Each option can also be set in the environment: --max-timeout is\n"

@@ -135,7 +135,7 @@ static int parse_flags(struct options *options, int argc, char **argv, struct er
 static int check_operands(const struct options *options, enum option_command command,
 			  struct error *err)
 {
-	static const char *const commands[] = { "exec", "doctor", "completion" };
+	static const char *const commands[] = { "exec", "doctor", "cleanup", "completion" };
 	const char *first = options->operands[0];
 	size_t i;
 
@@ -265,9 +265,11 @@ static int fit_one(struct options *options, enum option_id id, enum option_comma
 	const struct option_spec *spec = &option_table[id];
 	struct option_value *value = &options->values[id];
 	bool is_foreign = command == OPTION_COMMAND_EXEC && (spec->flags & OPTION_SERVE_ONLY);
+	bool is_for_cleanup =
+		command != OPTION_COMMAND_CLEANUP && (spec->flags & OPTION_CLEANUP_ONLY);
 	bool needs_http = command == OPTION_COMMAND_SERVE && spec->stdio_refusal && !is_http;
 
-	if (!is_foreign && !needs_http)
+	if (!is_foreign && !is_for_cleanup && !needs_http)
 		return 0;
 	if (value->source != OPTION_FROM_FLAG) {
 		value_clear(value);
@@ -276,6 +278,9 @@ static int fit_one(struct options *options, enum option_id id, enum option_comma
 	if (is_foreign)
 		return error_set(err, ERROR_USAGE,
 				 "--%s means nothing to exec: it is for the server.", spec->name);
+	if (is_for_cleanup)
+		return error_set(err, ERROR_USAGE, "--%s is only valid with kilntainers cleanup.",
+				 spec->name);
 	return error_set(err, ERROR_USAGE, "--%s is only valid with --transport http. %s",
 			 spec->name, spec->stdio_refusal);
 }
@@ -377,6 +382,19 @@ static int check_number(const struct option_spec *spec, const char *label, const
 	return 0;
 }
 
+static int check_duration(const struct option_spec *spec, const char *label, const char *text,
+			  int64_t *number, struct error *err)
+{
+	int64_t seconds;
+
+	if (number_parse_duration(text, label, &seconds, err) < 0)
+		return -1;
+	if (seconds < spec->min || seconds > spec->max)
+		return error_set(err, ERROR_USAGE, "%s is too long: %s", label, text);
+	*number = seconds;
+	return 0;
+}
+
 static int check_text(const struct options *options, enum option_id id, const char *text,
 		      int64_t *number, struct error *err)
 {
@@ -396,6 +414,8 @@ static int check_text(const struct options *options, enum option_id id, const ch
 	case OPTION_KIND_INTEGER:
 	case OPTION_KIND_BYTES:
 		return check_number(spec, label, text, number, err);
+	case OPTION_KIND_DURATION:
+		return check_duration(spec, label, text, number, err);
 	case OPTION_KIND_FRACTION:
 		return number_parse_milli(text, spec->max, label, number, err);
 	case OPTION_KIND_TEXT:

@@ -22,6 +22,7 @@ static const char no_http_server[] = "In stdio mode, there is no HTTP server to 
 
 const char *const option_group_titles[OPTION_GROUP_COUNT] = {
 	[OPTION_GROUP_GENERAL] = "options",
+	[OPTION_GROUP_CLEANUP] = "cleanup options",
 	[OPTION_GROUP_CORE] = "core options",
 	[OPTION_GROUP_DESCRIPTION] = "tool description",
 	[OPTION_GROUP_SANDBOX] = "image and limits",
@@ -50,6 +51,27 @@ const struct option_spec option_table[OPTION_COUNT] = {
 		.kind = OPTION_KIND_ACTION,
 		.group = OPTION_GROUP_GENERAL,
 		.help = "Print the version and exit.",
+	},
+
+	[OPTION_OLDER_THAN] = {
+		.name = "older-than",
+		.kind = OPTION_KIND_DURATION,
+		.group = OPTION_GROUP_CLEANUP,
+		.flags = OPTION_CLEANUP_ONLY,
+		.argument = "DURATION",
+		.help = "Remove also what looks like a server's but cannot be proved to be a dead "
+			"one's, if it is at least so old (90s, 15m, 2h, 7d); processes in it are "
+			"killed. What a living server of this user holds stays.",
+		.min = 0,
+		.max = LIMIT_MAX_AGE_S,
+		.at_least = "0",
+	},
+	[OPTION_DRY_RUN] = {
+		.name = "dry-run",
+		.kind = OPTION_KIND_SWITCH,
+		.group = OPTION_GROUP_CLEANUP,
+		.flags = OPTION_CLEANUP_ONLY,
+		.help = "Say what would be removed, and remove nothing.",
 	},
 
 	[OPTION_BACKEND] = {
@@ -254,7 +276,7 @@ const struct option_spec option_table[OPTION_COUNT] = {
 		.kind = OPTION_KIND_CHOICE,
 		.group = OPTION_GROUP_CORE,
 		.argument = "LOG_LEVEL",
-		.fallback_note = "info; with exec and doctor: warning",
+		.fallback_note = "info; with exec, doctor and cleanup: warning",
 		.help = "The least important lines that are logged to stderr.",
 		.choices = log_levels,
 	},

@@ -26,6 +26,8 @@ enum option_id {
 	OPTION_HELP,
 	OPTION_HELP_JSON,
 	OPTION_VERSION,
+	OPTION_OLDER_THAN,
+	OPTION_DRY_RUN,
 	OPTION_BACKEND,
 	OPTION_TRANSPORT,
 	OPTION_HOST,
@@ -82,12 +84,14 @@ enum option_kind {
 	OPTION_KIND_CHOICE,   /* one of `choices` */
 	OPTION_KIND_INTEGER,  /* min..max */
 	OPTION_KIND_BYTES,    /* 512m; number in bytes, min..max */
+	OPTION_KIND_DURATION, /* 90s, 15m, 2h, 7d; number in seconds, min..max */
 	OPTION_KIND_FRACTION, /* 1.5; number in thousandths, up to max */
 	OPTION_KIND_PAIR,     /* NAME=VALUE */
 };
 
 enum option_group {
 	OPTION_GROUP_GENERAL,
+	OPTION_GROUP_CLEANUP,
 	OPTION_GROUP_CORE,
 	OPTION_GROUP_DESCRIPTION,
 	OPTION_GROUP_SANDBOX,
@@ -105,6 +109,7 @@ enum option_flags {
 	OPTION_FILE = 1 << 2,	    /* completed as a file name */
 	OPTION_CHECKED_LATER = 1 << 3, /* choices are for display; the reader checks */
 	OPTION_SERVE_ONLY = 1 << 4,    /* means nothing to `exec` and is refused there */
+	OPTION_CLEANUP_ONLY = 1 << 5,  /* means something to `cleanup` only */
 };
 
 struct option_spec {
@@ -130,7 +135,12 @@ extern const char *const option_group_titles[OPTION_GROUP_COUNT];
 void option_environment_name(const struct option_spec *spec, char name[OPTION_ENVIRONMENT_BYTES]);
 
 /* Who parses: `exec` refuses what only a server can use, and reads operands. */
-enum option_command { OPTION_COMMAND_SERVE, OPTION_COMMAND_EXEC, OPTION_COMMAND_DOCTOR };
+enum option_command {
+	OPTION_COMMAND_SERVE,
+	OPTION_COMMAND_EXEC,
+	OPTION_COMMAND_DOCTOR,
+	OPTION_COMMAND_CLEANUP,
+};
 
 enum option_source {
 	OPTION_FROM_NOWHERE, /* not given and no fallback */
@@ -143,7 +153,7 @@ struct option_value {
 	enum option_source source;
 	char **texts; /* NULL-terminated; the last one counts unless repeatable */
 	size_t count;
-	int64_t number; /* INTEGER, BYTES, FRACTION; SWITCH: 0 or 1; CHOICE: index */
+	int64_t number; /* INTEGER, BYTES, DURATION, FRACTION; SWITCH: 0 or 1; CHOICE: index */
 };
 
 struct options {

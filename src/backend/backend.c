@@ -65,6 +65,13 @@ void backend_diagnose(const struct backend_type *type, const struct backend_conf
 		type->diagnose(config, diagnosis);
 }
 
+void backend_cleanup(const struct backend_type *type, const struct backend_config *config,
+		     const struct cleanup_request *request)
+{
+	if (type->cleanup)
+		type->cleanup(config, request);
+}
+
 static void report_nothing(void *context, const char *message)
 {
 	(void)context;

@@ -64,6 +64,21 @@ struct diagnosis {
 	void *context;
 };
 
+enum cleanup_fate {
+	CLEANUP_REMOVED, /* or would be, in a dry run */
+	CLEANUP_KEPT,	 /* as it should be */
+	CLEANUP_FAILED,	 /* it should go, but could not be removed */
+};
+
+/* What `cleanup` asks for. What servers of this user have left that are surely dead is removed;
+ * everything else that looks like ours is only told, unless it is old enough. */
+struct cleanup_request {
+	int64_t older_than_s; /* -1: nothing is old enough */
+	bool is_dry_run;
+	void (*found)(void *context, enum cleanup_fate fate, const char *what, const char *why);
+	void *context;
+};
+
 struct backend_type {
 	const char *name;    /* as in --backend */
 	const char *summary; /* one line for --help and doctor */
@@ -97,6 +112,10 @@ struct backend_type {
 	int (*describe)(struct backend *backend, struct exec_facts *facts, struct error *err);
 	/* What works here and what does not, without side effects that outlive it. */
 	void (*diagnose)(const struct backend_config *config, const struct diagnosis *diagnosis);
+
+	/* Finds and removes what killed servers left, while others may run. NULL: servers of
+	 * this type leave nothing. */
+	void (*cleanup)(const struct backend_config *config, const struct cleanup_request *request);
 
 	/* A sandbox that can run commands, or NULL with nothing left behind. Ends early when
 	 * `cancel` (may be NULL) is raised: ERROR_CANCELLED. `id` names it in labels. */
@@ -146,6 +165,9 @@ int backend_describe(struct backend *backend, struct exec_facts *facts, struct e
 /* Of a type that this build has; says nothing for one that cannot diagnose itself. */
 void backend_diagnose(const struct backend_type *type, const struct backend_config *config,
 		      const struct diagnosis *diagnosis);
+
+void backend_cleanup(const struct backend_type *type, const struct backend_config *config,
+		     const struct cleanup_request *request);
 
 /* Chooses the id. */
 struct sandbox *sandbox_create(struct backend *backend, const struct cancel *cancel,

@@ -187,6 +187,13 @@
 #define LIMIT_OWNER_FILE_BYTES (256 * KIB)
 /* Lock files that one sweep looks at. More are left to the next. */
 #define LIMIT_OWNERS_SWEPT 1000
+/* `cleanup`: groups of one hierarchy that are looked at, the members of one (a process id each),
+ * and how long one is waited for whose processes are dying. */
+#define LIMIT_CLEANUP_GROUPS 20000
+#define LIMIT_GROUP_MEMBERS_BYTES (1 * MIB)
+#define LIMIT_CLEANUP_WAIT_MS 2000
+/* --older-than: a hundred years. */
+#define LIMIT_MAX_AGE_S 3153600000
 /* For a lock file that somebody else swept up while it was being made. */
 #define LIMIT_OWNER_TRIES 8
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/number.h"
 
+#include "base/attr.h"
 #include "base/limits.h"
 
 #include <ctype.h>
@@ -110,6 +111,32 @@ int number_parse_bytes(const char *text, const char *what, uint64_t *bytes, stru
 				 text);
 	*bytes = result / 1000;
 	return 0;
+}
+
+int number_parse_duration(const char *text, const char *what, int64_t *seconds, struct error *err)
+{
+	static const struct {
+		char name;
+		uint64_t seconds;
+	} units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 } };
+	const char *at = text;
+	uint64_t count, result;
+	size_t i = 0;
+
+	if (take_digits(&at, &count)) {
+		while (i < ARRAY_LENGTH(units) && units[i].name != *at)
+			i++;
+		if (*at == '\0')
+			i = 0;
+		if (i < ARRAY_LENGTH(units) && (*at == '\0' || at[1] == '\0') &&
+		    !__builtin_mul_overflow(count, units[i].seconds, &result) &&
+		    result <= (uint64_t)INT64_MAX) {
+			*seconds = (int64_t)result;
+			return 0;
+		}
+	}
+	return error_set(err, ERROR_USAGE,
+			 "%s must be a duration such as 90s, 15m, 2h or 7d, got: %s", what, text);
 }
 
 int number_parse_milli(const char *text, int64_t max_milli, const char *what, int64_t *milli,

@@ -146,6 +146,12 @@ USAGE_ERRORS = (
     (["completion"], "completion needs a shell: kilntainers completion {bash,zsh,fish}"),
     (["completion", "tcsh"], "completion is for bash, zsh or fish, got: tcsh"),
     (["completion", "bash", "zsh"], "completion takes one shell, got also: zsh"),
+    (["cleanup", "word"], "Unexpected argument: word"),
+    (["cleanup", "--older-than=soon"],
+     "--older-than must be a duration such as 90s, 15m, 2h or 7d, got: soon"),
+    (["cleanup", "--older-than=40000d"], "--older-than is too long: 40000d"),
+    (["--older-than=1d"], "--older-than is only valid with kilntainers cleanup."),
+    (["doctor", "--dry-run"], "--dry-run is only valid with kilntainers cleanup."),
     (["doctor", "word"], "Unexpected argument: word"),
     (["doctor", "--timeout=0"], "--timeout must be at least 1 second."),
 )

@@ -7,8 +7,10 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "base/path.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -23,6 +25,8 @@
 #define SETTLED_SECONDS 3
 
 #define SUFFIX_BYTES 16
+#define PARTIAL_SUFFIX ".partial"
+#define LOCK_SUFFIX ".lock"
 
 struct image_cache {
 	char *path;
@@ -76,15 +80,12 @@ static int open_private(const char *path, struct error *err)
 	return take_fd(&fd);
 }
 
-struct image_cache *image_cache_create(struct error *err)
+/* Takes `path`. */
+static struct image_cache *open_cache(char *path, struct error *err)
 {
-	char *path = cache_path(err);
+	int fd = open_private(path, err);
 	struct image_cache *cache;
-	int fd;
 
-	if (!path)
-		return NULL;
-	fd = make_directories(path, err) < 0 ? -1 : open_private(path, err);
 	if (fd < 0) {
 		free(path);
 		return NULL;
@@ -94,6 +95,24 @@ struct image_cache *image_cache_create(struct error *err)
 	cache->directory_fd = fd;
 	cache->lock_fd = -1;
 	return cache;
+}
+
+struct image_cache *image_cache_create(struct error *err)
+{
+	char *path = cache_path(err);
+
+	if (!path || make_directories(path, err) < 0) {
+		free(path);
+		return NULL;
+	}
+	return open_cache(path, err);
+}
+
+struct image_cache *image_cache_find(void)
+{
+	char *path = cache_path(NULL);
+
+	return path ? open_cache(path, NULL) : NULL;
 }
 
 void image_cache_destroy(struct image_cache *cache)
@@ -177,6 +196,12 @@ static void name_with(const struct image_cache *cache, const char *suffix,
 	(void)snprintf(name, HASH_HEX_BYTES + SUFFIX_BYTES, "%s%s", cache->digest, suffix);
 }
 
+static int open_lock(const struct image_cache *cache, const char *name)
+{
+	return openat(cache->directory_fd, name,
+		      O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+}
+
 int image_cache_lock(struct image_cache *cache, const char *digest, const struct cancel *cancel,
 		     struct error *err)
 {
@@ -184,10 +209,9 @@ int image_cache_lock(struct image_cache *cache, const char *digest, const struct
 	struct stat status;
 
 	(void)snprintf(cache->digest, sizeof(cache->digest), "%s", digest);
-	name_with(cache, ".lock", name);
+	name_with(cache, LOCK_SUFFIX, name);
 	cleanup_fd(&cache->lock_fd);
-	cache->lock_fd =
-		openat(cache->directory_fd, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	cache->lock_fd = open_lock(cache, name);
 	if (cache->lock_fd < 0)
 		return error_set_errno(err, "opening %s in %.200s", name, cache->path);
 	if (wait_for_lock(cache->lock_fd, cancel, err) < 0)
@@ -196,12 +220,76 @@ int image_cache_lock(struct image_cache *cache, const char *digest, const struct
 	       S_ISDIR(status.st_mode);
 }
 
+/* --- what the dead left ------------------------------------------------------------ */
+
+static bool is_partial(const char *name)
+{
+	return strspn(name, "0123456789abcdef") == HASH_HEX_BYTES - 1 &&
+	       strcmp(name + HASH_HEX_BYTES - 1, PARTIAL_SUFFIX) == 0;
+}
+
+static void sweep_partial(const struct image_cache *cache, const char *name,
+			  const struct image_cache_visitor *visitor)
+{
+	CLEANUP(cleanup_free) char *path = alloc_printf("%s/%s", cache->path, name);
+	char lock[HASH_HEX_BYTES + SUFFIX_BYTES];
+	CLEANUP(cleanup_fd) int lock_fd = -1;
+	struct error err = ERROR_INIT;
+	bool is_in_use;
+
+	(void)snprintf(lock, sizeof(lock), "%.*s" LOCK_SUFFIX, HASH_HEX_BYTES - 1, name);
+	lock_fd = open_lock(cache, lock);
+	is_in_use = lock_fd < 0 || flock(lock_fd, LOCK_EX | LOCK_NB) < 0;
+	if (visitor->found(visitor->context, path, is_in_use) && !is_in_use)
+		(void)walk_remove(cache->directory_fd, name, &err);
+	if (!is_in_use)
+		visitor->removed(visitor->context, path, &err);
+}
+
+void image_cache_sweep(struct image_cache *cache, const struct image_cache_visitor *visitor)
+{
+	int fd = openat(cache->directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+
+	if (!stream) {
+		cleanup_fd(&fd);
+		return;
+	}
+	/* The stream is ours alone. NOLINTNEXTLINE(concurrency-mt-unsafe) */
+	while ((entry = readdir(stream))) {
+		if (is_partial(entry->d_name))
+			sweep_partial(cache, entry->d_name, visitor);
+	}
+	(void)closedir(stream);
+}
+
+static bool may_go(void *context, const char *path, bool is_in_use)
+{
+	(void)context;
+	(void)path;
+	return !is_in_use;
+}
+
+static void log_removal(void *context, const char *path, const struct error *err)
+{
+	(void)context;
+	if (err->kind == ERROR_NONE)
+		log_event(LOG_INFO, "leftover_removed", LOG_STRING("what", path),
+			  LOG_STRING("reason", "whoever unpacked it is dead"));
+}
+
+/* --- unpacking ------------------------------------------------------------------------ */
+
 int image_cache_begin(struct image_cache *cache, struct error *err)
 {
+	static const struct image_cache_visitor visitor = { may_go, log_removal, NULL };
 	char name[HASH_HEX_BYTES + SUFFIX_BYTES];
 	int fd;
 
-	name_with(cache, ".partial", name);
+	/* Its space may be needed now. */
+	image_cache_sweep(cache, &visitor);
+	name_with(cache, PARTIAL_SUFFIX, name);
 	if (walk_remove(cache->directory_fd, name, err) < 0)
 		return error_wrap(err, "removing the half of an image in %.200s", cache->path);
 	if (mkdirat(cache->directory_fd, name, 0755) < 0)
@@ -223,7 +311,7 @@ int image_cache_commit(struct image_cache *cache, struct error *err)
 	/* Before the name says that it is whole, its bytes are on the disk. */
 	if (syncfs(cache->directory_fd) < 0)
 		return error_set_kind_errno(err, ERROR_UNAVAILABLE, "writing the image to disk");
-	name_with(cache, ".partial", name);
+	name_with(cache, PARTIAL_SUFFIX, name);
 	if (renameat(cache->directory_fd, name, cache->directory_fd, cache->digest) < 0)
 		return error_set_errno(err, "renaming %s in %.200s", name, cache->path);
 	return 0;
@@ -233,7 +321,7 @@ void image_cache_abandon(struct image_cache *cache)
 {
 	char name[HASH_HEX_BYTES + SUFFIX_BYTES];
 
-	name_with(cache, ".partial", name);
+	name_with(cache, PARTIAL_SUFFIX, name);
 	(void)walk_remove(cache->directory_fd, name, NULL);
 }
 

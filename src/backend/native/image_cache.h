@@ -11,6 +11,8 @@
  *   DIGEST.lock      flock'ed by whoever unpacks or looks
  *   seen-HASH        the digest of a file of this device, inode, size and times
  *
+ * What is partial and not locked is removed by the next who unpacks, and by image_cache_sweep.
+ *
  * Only its owner may enter the directory. Removing anything in it is safe while
  * no server runs. One thread per object; servers share by the lock.
  */
@@ -26,8 +28,19 @@ struct image_cache;
 
 /* Makes the directory if need be, and refuses one that others may write into. */
 struct image_cache *image_cache_create(struct error *err);
+/* NULL if there is none. Makes nothing. */
+struct image_cache *image_cache_find(void);
 /* Takes NULL. Gives up the lock; what is partial is removed by the next who asks for it. */
 void image_cache_destroy(struct image_cache *cache);
+
+struct image_cache_visitor {
+	/* Of a partial image; false: it is left as it is, and counts as removed. */
+	bool (*found)(void *context, const char *path, bool is_in_use);
+	void (*removed)(void *context, const char *path, const struct error *err);
+	void *context;
+};
+/* Removes what is partial and nobody works on. */
+void image_cache_sweep(struct image_cache *cache, const struct image_cache_visitor *visitor);
 
 /* The digest of a file that was hashed before and has not changed since. */
 bool image_cache_recall(struct image_cache *cache, const struct stat *file,

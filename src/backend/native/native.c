@@ -10,6 +10,7 @@
  */
 
 #include "backend/backend.h"
+#include "backend/native/cleanup.h"
 #include "backend/native/diagnose.h"
 #include "backend/native/end.h"
 #include "backend/native/id_map.h"
@@ -108,6 +109,7 @@ static int instruct_zygote(struct native_backend *native, const struct cancel *c
 					 .cancel = cancel,
 					 .progress = progress };
 
+	native_sweep();
 	request.reading = native->reading ? native->reading : image_begin(config->image);
 	native->reading = NULL;
 	if (prepare_zygote(native, err) < 0) {
@@ -477,6 +479,7 @@ const struct backend_type backend_native = {
 	.check = native_check,
 	.describe = native_describe,
 	.diagnose = native_diagnose,
+	.cleanup = native_cleanup,
 	.create = native_create,
 	.exec = native_exec,
 	.save = native_save,

@@ -74,6 +74,31 @@ static void sizes_that_make_no_sense_are_refused(void **state)
 		assert_int_equal(number_parse_bytes(wrong[i], "--disk", &bytes, NULL), -1);
 }
 
+static void durations_come_in_seconds(void **state)
+{
+	static const char *const wrong[] = { "",     "s",   "-1s",
+					     "1.5h", "1 d", "1w",
+					     "90ss", "s90", "213503982334602d",
+					     "1S",   "+1",  "1\n" };
+	int64_t seconds;
+	size_t i;
+
+	(void)state;
+	assert_int_equal(number_parse_duration("0", "--older-than", &seconds, NULL), 0);
+	assert_int_equal(seconds, 0);
+	assert_int_equal(number_parse_duration("90s", "--older-than", &seconds, NULL), 0);
+	assert_int_equal(seconds, 90);
+	assert_int_equal(number_parse_duration("15m", "--older-than", &seconds, NULL), 0);
+	assert_int_equal(seconds, 900);
+	assert_int_equal(number_parse_duration("2h", "--older-than", &seconds, NULL), 0);
+	assert_int_equal(seconds, 7200);
+	assert_int_equal(number_parse_duration("7d", "--older-than", &seconds, NULL), 0);
+	assert_int_equal(seconds, 604800);
+	for (i = 0; i < ARRAY_LENGTH(wrong); i++)
+		assert_int_equal(number_parse_duration(wrong[i], "--older-than", &seconds, NULL),
+				 -1);
+}
+
 static void fractions_come_in_thousandths(void **state)
 {
 	int64_t milli;
@@ -119,6 +144,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_a_whole_number_is_refused_and_changes_nothing),
 		cmocka_unit_test(sizes_are_read_as_docker_writes_them),
 		cmocka_unit_test(sizes_that_make_no_sense_are_refused),
+		cmocka_unit_test(durations_come_in_seconds),
 		cmocka_unit_test(fractions_come_in_thousandths),
 		cmocka_unit_test(sizes_are_written_exactly_in_the_largest_unit),
 	};
