@@ -13,6 +13,9 @@ build:
 check:
 	tools/check
 
+check-vm:
+	tools/check vm
+
 bench: build
 	ninja -C build bench/bench-spawn bench/bench-crowd
 	python3 bench/run.py build/kilntainers build/bench/bench-spawn
@@ -24,4 +27,4 @@ install: build
 clean:
 	rm -rf build build-check
 
-.PHONY: all build check bench install clean
+.PHONY: all build check check-vm bench install clean
