@@ -52,6 +52,13 @@ const struct option_spec option_table[OPTION_COUNT] = {
 		.group = OPTION_GROUP_GENERAL,
 		.help = "Print the version and exit.",
 	},
+	[OPTION_SHOW_POLICY] = {
+		.name = "show-policy",
+		.kind = OPTION_KIND_ACTION,
+		.group = OPTION_GROUP_GENERAL,
+		.help = "Print what a native sandbox is denied and what is hidden from it, and "
+			"exit.",
+	},
 
 	[OPTION_OLDER_THAN] = {
 		.name = "older-than",

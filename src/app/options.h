@@ -26,6 +26,7 @@ enum option_id {
 	OPTION_HELP,
 	OPTION_HELP_JSON,
 	OPTION_VERSION,
+	OPTION_SHOW_POLICY,
 	OPTION_OLDER_THAN,
 	OPTION_DRY_RUN,
 	OPTION_BACKEND,
@@ -157,7 +158,7 @@ struct option_value {
 };
 
 struct options {
-	/* Set: --help, --help-json or --version was asked for, and nothing was checked. */
+	/* Set: --help or its like was asked for, and nothing was checked. */
 	enum option_id action;
 	bool has_action;
 	struct option_value values[OPTION_COUNT];

@@ -4,13 +4,14 @@
 #include "app/command.h"
 #include "app/full.h"
 #include "app/help.h"
+#include "backend/native/show_policy.h"
 #include "base/escape.h"
 #include "base/fd.h"
 
 #include <string.h>
 #include <unistd.h>
 
-/* What --help, --help-json and --version print. */
+/* What --help and its like print. */
 static int answer(enum option_id action, struct error *err)
 {
 	struct buf text = BUF_INIT(HELP_MAX_BYTES);
@@ -20,6 +21,8 @@ static int answer(enum option_id action, struct error *err)
 		help_append(&text);
 	else if (action == OPTION_HELP_JSON)
 		help_append_json(&text);
+	else if (action == OPTION_SHOW_POLICY)
+		show_policy(&text);
 	else
 		(void)buf_append_string(&text, "kilntainers " KILNTAINERS_VERSION "\n");
 	result = fd_write_all(STDOUT_FILENO, text.data, text.length, err);

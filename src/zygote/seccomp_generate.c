@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * Build-time tool: seccomp-generate POLICY NUMBERS ARCHITECTURE OUTPUT writes a
- * header with both filters of one architecture as arrays of instructions.
+ * Build-time tool: seccomp-generate POLICY NUMBERS ARCHITECTURE OUTPUT SUMMARY
+ * writes a header with both filters of one architecture as arrays of instructions,
+ * and one that says in words what the command's does with each system call.
  * NUMBERS is what `cc -E -dM` prints of that architecture's <asm/unistd.h>.
  */
 
@@ -40,6 +41,7 @@ static char *read_file(const char *path, size_t *bytes, struct error *err)
 		free(text);
 		return NULL;
 	}
+	text[*bytes] = '\0';
 	return text;
 }
 
@@ -56,6 +58,119 @@ static int write_filter(FILE *file, const char *name, const struct seccomp_polic
 			      program.code[i].jt, program.code[i].jf, program.code[i].k);
 	(void)fprintf(file, "};\n");
 	return 0;
+}
+
+/* The words of one rule, from its line of the policy. */
+struct words {
+	char when[SECCOMP_MAX_LINE]; /* empty: whatever the arguments */
+	char verdict[SECCOMP_MAX_NAME];
+};
+
+static const char *find_line(const char *text, unsigned number)
+{
+	while (--number > 0)
+		text = strchr(text, '\n') + 1;
+	return text;
+}
+
+/* The parser has let this line pass, so it has the form that policy's head says. */
+static void read_words(const char *policy_text, const struct seccomp_rule *rule,
+		       struct words *words)
+{
+	const char *start = find_line(policy_text, rule->line);
+	char line[SECCOMP_MAX_LINE];
+	char *arrow, *terms;
+
+	(void)snprintf(line, sizeof(line), "%.*s", (int)strcspn(start, "\n"), start);
+	*words = (struct words){ "", "allow" };
+	arrow = strstr(line, " -> ");
+	if (!arrow) {
+		(void)sscanf(line, "answer %39s", words->verdict);
+		return;
+	}
+	if (sscanf(arrow, " -> answer %39s", words->verdict) != 1)
+		(void)snprintf(words->verdict, sizeof(words->verdict), "allow");
+	*arrow = '\0';
+	/* "on CALL TERMS" */
+	terms = strchr(line + strlen("on "), ' ');
+	(void)snprintf(words->when, sizeof(words->when), "%s", terms ? terms + 1 : "otherwise");
+}
+
+static void write_call(FILE *file, const struct seccomp_policy *policy, const char *policy_text,
+		       const struct seccomp_call *call)
+{
+	bool is_named = false;
+
+	for (size_t i = 0; i < policy->count; i++) {
+		const struct seccomp_rule *rule = &policy->rules[i];
+		struct words words;
+
+		if (rule->number != call->number || rule->is_guest_only)
+			continue;
+		read_words(policy_text, rule, &words);
+		/* Whatever the arguments, if no rule with terms stands before it. */
+		if (!is_named && rule->term_count == 0)
+			words.when[0] = '\0';
+		(void)fprintf(file, "\t{ \"%s\", \"%s\", \"%s\" },\n", call->name, words.when,
+			      words.verdict);
+		is_named = true;
+	}
+	if (!is_named)
+		(void)fprintf(file, "\t{ \"%s\", \"\", \"ENOSYS\" },\n", call->name);
+}
+
+static bool is_numbered(const struct seccomp_numbers *numbers, uint16_t number)
+{
+	for (size_t i = 0; i < numbers->count; i++)
+		if (numbers->calls[i].number == number)
+			return true;
+	return false;
+}
+
+/* Those that the policy itself gives a number, because these headers lack them. */
+static void write_own_calls(FILE *file, const struct seccomp_policy *policy,
+			    const char *policy_text, const struct seccomp_numbers *numbers)
+{
+	for (size_t i = 0; i < policy->count; i++) {
+		struct seccomp_call call = { .number = policy->rules[i].number };
+		char suffix[16];
+		const char *line, *found, *start;
+
+		if (is_numbered(numbers, call.number))
+			continue;
+		(void)snprintf(suffix, sizeof(suffix), "=%u", call.number);
+		line = find_line(policy_text, policy->rules[i].line);
+		found = start = strstr(line, suffix);
+		while (start[-1] != ' ')
+			start--;
+		(void)snprintf(call.name, sizeof(call.name), "%.*s", (int)(found - start), start);
+		write_call(file, policy, policy_text, &call);
+	}
+}
+
+static int write_summary(const char *path, const char *architecture,
+			 const struct seccomp_policy *policy, const char *policy_text,
+			 const struct seccomp_numbers *numbers, struct error *err)
+{
+	CLEANUP(cleanup_file) FILE *file = fopen(path, "we");
+
+	if (!file)
+		return error_set_errno(err, "opening %s", path);
+	(void)fprintf(file,
+		      "/* SPDX-License-Identifier: MIT */\n"
+		      "/* Generated from seccomp.policy for %s. */\n#pragma once\n\n"
+		      "#define SECCOMP_ARCHITECTURE \"%s\"\n\n"
+		      "/* The rules of a call stand together and are tried in order. */\n"
+		      "static const struct {\n\tconst char *call;\n"
+		      "\tconst char *when; /* empty: whatever the arguments */\n"
+		      "\tconst char *verdict; /* allow, or the errno that is answered; 0: none */\n"
+		      "} seccomp_summary[] = {\n",
+		      architecture, architecture);
+	for (size_t i = 0; i < numbers->count; i++)
+		write_call(file, policy, policy_text, &numbers->calls[i]);
+	write_own_calls(file, policy, policy_text, numbers);
+	(void)fprintf(file, "};\n");
+	return fflush(file) != 0 ? error_set_errno(err, "writing %s", path) : 0;
 }
 
 static int write_header(const char *path, const char *architecture,
@@ -84,6 +199,12 @@ static int write_header(const char *path, const char *architecture,
 	return 0;
 }
 
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(((const struct seccomp_call *)a)->name,
+		      ((const struct seccomp_call *)b)->name);
+}
+
 static int generate(char **arguments, struct error *err)
 {
 	static struct seccomp_numbers numbers;
@@ -98,17 +219,22 @@ static int generate(char **arguments, struct error *err)
 		return -1;
 	if (seccomp_numbers_parse(numbers_text, numbers_bytes, &numbers, err) < 0)
 		return error_wrap(err, "%s", arguments[1]);
+	/* The compiler prints them in any order. */
+	qsort(numbers.calls, numbers.count, sizeof(numbers.calls[0]), compare_names);
 	if (seccomp_policy_parse(policy_text, policy_bytes, &numbers, &policy, err) < 0)
 		return error_wrap(err, "%s", arguments[0]);
-	return write_header(arguments[3], arguments[2], &policy, err);
+	if (write_header(arguments[3], arguments[2], &policy, err) < 0)
+		return -1;
+	return write_summary(arguments[4], arguments[2], &policy, policy_text, &numbers, err);
 }
 
 int main(int argc, char **argv)
 {
 	struct error err = ERROR_INIT;
 
-	if (argc != 5) {
-		(void)fprintf(stderr, "usage: %s POLICY NUMBERS ARCHITECTURE OUTPUT\n", argv[0]);
+	if (argc != 6) {
+		(void)fprintf(stderr, "usage: %s POLICY NUMBERS ARCHITECTURE OUTPUT SUMMARY\n",
+			      argv[0]);
 		return 2;
 	}
 	if (generate(argv + 1, &err) < 0) {

@@ -2,14 +2,13 @@
 #include "backend/native/image_hidden.h"
 
 #include "base/alloc.h"
-#include "base/attr.h"
 #include "base/cleanup.h"
 
 #include <errno.h>
 #include <string.h>
 
 /* What may be in a tree and is no program: sources, keys, site data, another system's files. */
-static const char *const default_paths[] = {
+const char *const image_hidden_defaults[] = {
 	"lib/modules",
 	"usr/etc",
 	"usr/lib/debug",
@@ -23,6 +22,7 @@ static const char *const default_paths[] = {
 	"usr/share/polkit-1",
 	"usr/share/webapps",
 	"usr/src",
+	NULL,
 };
 
 static const char clone_name[] = "/.git";
@@ -56,8 +56,8 @@ static void remove_within(struct image_hidden *hidden, const char *path)
 
 static bool is_default(const char *path)
 {
-	for (size_t i = 0; i < ARRAY_LENGTH(default_paths); i++) {
-		if (strcmp(path, default_paths[i]) == 0)
+	for (size_t i = 0; image_hidden_defaults[i]; i++) {
+		if (strcmp(path, image_hidden_defaults[i]) == 0)
 			return true;
 	}
 	return false;
@@ -129,8 +129,8 @@ int image_hidden_collect(struct image_hidden *hidden, const char *const *exclude
 	int result = 0;
 
 	*hidden = (struct image_hidden){ NULL, 0, NULL, 0 };
-	for (size_t i = 0; i < ARRAY_LENGTH(default_paths); i++)
-		add(&hidden->paths, &hidden->count, default_paths[i]);
+	for (size_t i = 0; image_hidden_defaults[i]; i++)
+		add(&hidden->paths, &hidden->count, image_hidden_defaults[i]);
 	for (; result == 0 && included && *included; included++)
 		result = include(hidden, *included, err);
 	for (; result == 0 && excluded && *excluded; excluded++)

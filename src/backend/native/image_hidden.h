@@ -13,6 +13,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Left out by default, NULL-terminated, beside any .git. */
+extern const char *const image_hidden_defaults[];
+
 struct image_hidden {
 	char **paths; /* no one is below another */
 	size_t count;
