@@ -69,6 +69,43 @@ static void descriptors_arrive_in_order_and_close_on_exec(void **state)
 	}
 }
 
+static void as_many_descriptors_as_a_cradle_needs_go_with_one_packet(void **state)
+{
+	struct packet sent = { "many" }, got;
+	int fds[ZYGOTE_MAX_FDS], received[ZYGOTE_MAX_FDS];
+	int before = count_open();
+
+	(void)state;
+	for (unsigned i = 0; i < ZYGOTE_MAX_FDS; i++)
+		fds[i] = pair[i % 2];
+	assert_int_equal(zygote_send(pair[0], &sent, sizeof(sent), fds, ZYGOTE_MAX_FDS, NULL), 0);
+	assert_int_equal(zygote_receive(pair[1], &got, sizeof(got), received, ZYGOTE_MAX_FDS, NULL),
+			 1);
+	for (unsigned i = 0; i < ZYGOTE_MAX_FDS; i++) {
+		assert_true(is_same_file(received[i], fds[i]));
+		(void)close(received[i]);
+	}
+	assert_int_equal(count_open(), before);
+}
+
+/* As a cradle that failed is found by who then asks it. */
+static void what_was_said_before_a_reset_still_arrives(void **state)
+{
+	struct packet sent = { "last words" }, got;
+	struct error err = ERROR_INIT;
+
+	(void)state;
+	assert_int_equal(zygote_send(pair[1], &sent, sizeof(sent), NULL, 0, NULL), 0);
+	assert_int_equal(zygote_send(pair[0], &sent, sizeof(sent), NULL, 0, NULL), 0);
+	(void)close(pair[0]);
+	pair[0] = -1;
+	assert_int_equal(zygote_receive(pair[1], &got, sizeof(got), NULL, 0, &err), -1);
+	assert_int_equal(err.errno_value, ECONNRESET);
+	assert_int_equal(zygote_receive(pair[1], &got, sizeof(got), NULL, 0, &err), 1);
+	assert_string_equal(got.text, "last words");
+	assert_int_equal(zygote_receive(pair[1], &got, sizeof(got), NULL, 0, &err), 0);
+}
+
 static void descriptors_that_nobody_asked_for_are_closed(void **state)
 {
 	struct packet sent = { "" }, got;
@@ -138,6 +175,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(descriptors_arrive_in_order_and_close_on_exec),
+		TEST(as_many_descriptors_as_a_cradle_needs_go_with_one_packet),
+		TEST(what_was_said_before_a_reset_still_arrives),
 		TEST(descriptors_that_nobody_asked_for_are_closed),
 		TEST(a_packet_of_another_size_is_refused_and_its_descriptors_closed),
 		TEST(end_of_file_is_told_from_a_failure),
