@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "app/rights.h"
 
+#include "base/alloc.h"
 #include "base/attr.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -29,17 +30,30 @@
 
 /* --- whom to become ---------------------------------------------------------------- */
 
-/* Before other threads exist, so the plain look-ups will do. */
+/* Of one entry's strings; a group may have many members. */
+#define ENTRY_BYTES (64 * KIB)
+
 static bool find_user(const char *name, struct rights *rights)
 {
-	/* NOLINTNEXTLINE(concurrency-mt-unsafe) */
-	const struct passwd *entry = getpwnam(name);
+	CLEANUP(cleanup_free) char *strings = alloc_zeroed(ENTRY_BYTES);
+	struct passwd entry, *found = NULL;
 
-	if (!entry)
+	if (getpwnam_r(name, &entry, strings, ENTRY_BYTES, &found) != 0 || !found)
 		return false;
-	rights->uid = entry->pw_uid;
-	rights->gid = entry->pw_gid;
+	rights->uid = entry.pw_uid;
+	rights->gid = entry.pw_gid;
 	return true;
+}
+
+/* The group of the same number for an id without an account. */
+static gid_t group_of_user(uid_t uid)
+{
+	CLEANUP(cleanup_free) char *strings = alloc_zeroed(ENTRY_BYTES);
+	struct passwd entry, *found = NULL;
+
+	if (getpwuid_r(uid, &entry, strings, ENTRY_BYTES, &found) != 0 || !found)
+		return uid;
+	return entry.pw_gid;
 }
 
 static bool parse_id(const char *text, uint32_t *id)
@@ -55,26 +69,22 @@ static bool parse_id(const char *text, uint32_t *id)
 
 static bool take_user(const char *text, struct rights *rights)
 {
-	const struct passwd *entry;
-
 	if (find_user(text, rights))
 		return true;
 	if (!parse_id(text, &rights->uid))
 		return false;
-	/* NOLINTNEXTLINE(concurrency-mt-unsafe) */
-	entry = getpwuid(rights->uid);
-	rights->gid = entry ? entry->pw_gid : rights->uid;
+	rights->gid = group_of_user(rights->uid);
 	return true;
 }
 
 static bool take_group(const char *text, struct rights *rights)
 {
-	/* NOLINTNEXTLINE(concurrency-mt-unsafe) */
-	const struct group *entry = getgrnam(text);
+	CLEANUP(cleanup_free) char *strings = alloc_zeroed(ENTRY_BYTES);
+	struct group entry, *found = NULL;
 
-	if (!entry)
+	if (getgrnam_r(text, &entry, strings, ENTRY_BYTES, &found) != 0 || !found)
 		return parse_id(text, &rights->gid);
-	rights->gid = entry->gr_gid;
+	rights->gid = entry.gr_gid;
 	return true;
 }
 

@@ -28,8 +28,9 @@ static const struct {
 	  "user namespaces are closed to ordinary users: sysctl -w "
 	  "kernel.unprivileged_userns_clone=1" },
 	{ "/proc/sys/kernel/apparmor_restrict_unprivileged_userns", '1',
-	  "AppArmor closes user namespaces to programs without a profile: give kilntainers one "
-	  "with `userns,`, or sysctl -w kernel.apparmor_restrict_unprivileged_userns=0" },
+	  "AppArmor closes user namespaces to programs without a profile: install kilntainers by "
+	  "make install, which brings one, then apparmor_parser -r /etc/apparmor.d/kilntainers; "
+	  "or sysctl -w kernel.apparmor_restrict_unprivileged_userns=0" },
 };
 
 static const char *namespace_fix(void)
