@@ -8,11 +8,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -213,6 +215,38 @@ static void without_the_place_there_is_nothing_to_save_in(void **state)
 	expect_failure(1, GUEST_WIRE_STEP_SAVE_DIRECTORY, ENOENT);
 }
 
+/* In a child: its mounts are nobody else's, and go with it. */
+static int save_read_only(void)
+{
+	struct guest_wire_failed failed;
+
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("none", place, "tmpfs", MS_RDONLY, NULL) < 0)
+		return 2;
+	return save_number(1, &failed) == -1 && failed.step == GUEST_WIRE_STEP_SAVE_DIRECTORY &&
+			       failed.errno_value == EROFS
+		       ? 0
+		       : 1;
+}
+
+static void a_read_only_place_is_a_reason(void **state)
+{
+	int status;
+	pid_t pid = fork();
+
+	(void)state;
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(save_read_only());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 2) {
+		print_message("only root can mount here\n");
+		skip();
+	}
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static void a_name_that_cannot_be_is_refused(void **state)
 {
 	const struct guest_wire_save save = { .number = 1, .stdout_bytes = 1 };
@@ -317,6 +351,7 @@ int main(void)
 		SAVE_TEST(a_link_above_the_directory_is_not_followed),
 		SAVE_TEST(what_is_no_directory_is_left_alone),
 		SAVE_TEST(without_the_place_there_is_nothing_to_save_in),
+		SAVE_TEST(a_read_only_place_is_a_reason),
 		SAVE_TEST(a_name_that_cannot_be_is_refused),
 		SAVE_TEST(nothing_that_is_there_is_written_to),
 		SAVE_TEST(half_a_pair_is_removed_again),
