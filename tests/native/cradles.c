@@ -406,6 +406,7 @@ static void a_place_that_cannot_be_entered_is_told_with_its_name(void **state)
 		assert_int_equal(err.kind, ERROR_UNAVAILABLE);
 		assert_int_equal(err.errno_value, ENOENT);
 		assert_non_null(strstr(err.message, folder));
+		assert_non_null(strstr(err.message, "somebody removed the control group"));
 	}
 	(void)rmdir(folder);
 }

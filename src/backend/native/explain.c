@@ -51,9 +51,7 @@ const char *explain_fix(enum zygote_area area, int error_number)
 
 	switch (area) {
 	case ZYGOTE_AREA_CGROUP:
-		return is_refused ? "a control group that kilntainers made is closed to it or was "
-				    "removed"
-				  : NULL;
+		return "somebody removed the control group, or closed it to kilntainers";
 	case ZYGOTE_AREA_NAMESPACES:
 	case ZYGOTE_AREA_IDS:
 		if (error_number == EAGAIN)
