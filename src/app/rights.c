@@ -14,7 +14,6 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/keyctl.h>
-#include <poll.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +22,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 /* What every distribution gives to nobody. */
@@ -146,6 +146,7 @@ int rights_choose(struct rights *rights, const struct options *options, struct e
  * that was just joined may take the kernel a moment to be gone. */
 static int await_single_thread(struct error *err)
 {
+	const struct timespec moment = { 0, 50 * 1000 };
 	uint64_t deadline_ms = clock_now_ms() + LIMIT_SHUTDOWN_MS;
 	struct stat tasks;
 
@@ -157,7 +158,7 @@ static int await_single_thread(struct error *err)
 		if (clock_now_ms() >= deadline_ms)
 			return error_set(err, ERROR_INTERNAL,
 					 "rights cannot be given up while other threads run");
-		(void)poll(NULL, 0, 1);
+		(void)nanosleep(&moment, NULL);
 	}
 }
 

@@ -14,6 +14,7 @@ import json
 import os
 import pathlib
 import pwd
+import resource
 import secrets
 import select
 import signal
@@ -54,13 +55,13 @@ def needs_root():
 class Server:
     """One MCP session on the stdin and stdout of a process."""
 
-    def __init__(self, *flags, environment=None):
+    def __init__(self, *flags, environment=None, before=None):
         needs_root()
         self.log = []
         self.process = subprocess.Popen(
             [PROGRAM, "--backend", "native", *flags], stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            env=clean_environment(**(environment or {})))
+            env=clean_environment(**(environment or {})), preexec_fn=before)
         self.count = 0
         self.ask("initialize", {"protocolVersion": "2025-06-18", "capabilities": {},
                                 "clientInfo": {"name": "rights", "version": "1"}})
@@ -191,6 +192,16 @@ def a_session_goes_its_way_without_the_rights():
         check(wait_until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in pids), HANG_S),
               f"left behind: {left}")
         check(any(" rights_dropped " in line for line in server.log), server.log)
+
+
+@test
+def a_low_limit_of_processes_does_not_stop_its_threads():
+    _, hard = resource.getrlimit(resource.RLIMIT_NPROC)
+    if hard != resource.RLIM_INFINITY and hard < 1000:
+        raise Skip("the hard limit of processes is low here already")
+    # Root is not counted; whom it becomes would be.
+    with serve(before=lambda: resource.setrlimit(resource.RLIMIT_NPROC, (1, hard))) as server:
+        server.shell("true")
 
 
 @test
