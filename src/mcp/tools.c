@@ -11,8 +11,9 @@
 #include <stddef.h>
 #include <string.h>
 
-/* How much is told; less when the whole would be too long. */
-enum detail { DETAIL_GENERIC, DETAIL_FACTS, DETAIL_PROGRAMS, DETAIL_ALL };
+/* How much is told; less when the whole would be too long. What does not work comes before what is
+ * there: a program can be looked for. */
+enum detail { DETAIL_GENERIC, DETAIL_FACTS, DETAIL_CAVEATS, DETAIL_ALL };
 
 /* A fact comes from an image or from the user: nothing in it may hide or reorder text. */
 static void append_fact(struct buf *out, const char *before, const char *fact, const char *after)
@@ -73,9 +74,9 @@ static void append_files(struct buf *out, const struct exec_facts *facts, bool h
 	if (has_shell)
 		append_fact(out, "To write a file without quoting trouble: command=\"cat > ",
 			    directory, "/a.py\" with the content in stdin. ");
-	if (detail >= DETAIL_PROGRAMS)
-		append_fact(out, "Besides the usual Unix tools there are: ", facts->programs, ". ");
 	if (detail >= DETAIL_ALL)
+		append_fact(out, "Besides the usual Unix tools there are: ", facts->programs, ". ");
+	if (detail >= DETAIL_CAVEATS)
 		append_fact(out, "", facts->caveats, " ");
 }
 

@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "guest/guest.h"
 #include "zygote/confine.h"
+#include "zygote/layers.h"
 #include "zygote/mount_api.h"
 #include "zygote/policy.h"
 #include "zygote/setting.h"
@@ -23,24 +24,26 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Places in the zygote's own root, which every child has a private copy of. */
-#define NEW_ROOT "/root"
-#define STORAGE "/sandbox"
+#define NEW_ROOT LAYERS_ROOT
+#define STORAGE LAYERS_STORAGE
 
 /* --- ids ----------------------------------------------------------------- */
 
 static int take_ids(struct setup *setup, struct error *err)
 {
 	struct setup_mapped mapped;
-	int fds[3];
+	int fds[SETUP_MAPPED_FDS];
 	unsigned next = 0;
-	int got = zygote_receive(setup->cradle_fd, &mapped, sizeof(mapped), fds, 3, err);
+	int got = zygote_receive(setup->cradle_fd, &mapped, sizeof(mapped), fds, SETUP_MAPPED_FDS,
+				 err);
 
 	if (got < 0)
 		return -1;
 	if (got == 0)
 		return error_set(err, ERROR_UNAVAILABLE,
 				 "the process that was making the sandbox (kiln-cradle) is gone");
+	setup->storage_fd = mapped.has_root ? fds[next++] : -1;
+	setup->root_fd = mapped.has_root ? fds[next++] : -1;
 	setup->made_fd = mapped.has_made ? fds[next++] : -1;
 	setup->source_fd = mapped.has_source ? fds[next++] : -1;
 	setup->dev_fd = mapped.has_dev ? fds[next++] : -1;
@@ -68,109 +71,35 @@ static int take_name(struct setup *setup, struct error *err)
 
 /* --- files --------------------------------------------------------------- */
 
-static int make_directory(const char *path, mode_t mode, struct error *err)
+static struct layers layers_of(const struct setup *setup)
 {
-	if (mkdir(path, mode) < 0)
-		return error_set_errno(err, "making %s", path);
-	return 0;
+	return (struct layers){ .request = setup->request,
+				.template = setup->template,
+				.made_fd = setup->made_fd,
+				.source_fd = setup->source_fd };
 }
 
-/* One size-limited file system holds everything that the sandbox writes: the upper layers and
- * /dev/shm, so that one number bounds them all. */
 static int mount_storage(struct setup *setup, struct error *err)
 {
-	char options[128];
-	char path[64];
+	const struct layers layers = layers_of(setup);
 
-	(void)snprintf(options, sizeof(options), "size=%llu,nr_inodes=%llu,mode=0755",
-		       (unsigned long long)setup->request->disk_bytes,
-		       (unsigned long long)setup->request->disk_inodes);
-	if (mount("sandbox", STORAGE, "tmpfs", MS_NOSUID | MS_NODEV, options) < 0)
-		return error_set_errno(err, "mounting the sandbox's storage (%s)", options);
-	for (unsigned i = 0; i < setup->template->overlay_count; i++) {
-		(void)snprintf(path, sizeof(path), STORAGE "/%u", i);
-		if (make_directory(path, 0755, err) < 0)
-			return -1;
-		(void)snprintf(path, sizeof(path), STORAGE "/%u/upper", i);
-		if (make_directory(path, 0755, err) < 0)
-			return -1;
-		(void)snprintf(path, sizeof(path), STORAGE "/%u/work", i);
-		if (make_directory(path, 0755, err) < 0)
-			return -1;
-	}
-	return make_directory(STORAGE "/shm", 01777, err);
+	return setup->root_fd >= 0 ? 0 : layers_mount_storage(&layers, err);
 }
 
-/* An overlay takes a layer with mapped owners only from its own mount namespace: attach them
- * over the plain ones. */
 static int attach_layers(struct setup *setup, struct error *err)
 {
-	char path[TEMPLATE_PATH_BYTES];
+	const struct layers layers = layers_of(setup);
 
-	if (setup->made_fd >= 0) {
-		template_path(path, setup->request->image);
-		if (mount_attach(setup->made_fd, path) < 0)
-			return error_set_errno(err, "attaching the image's layers");
-	}
-	if (setup->source_fd >= 0) {
-		template_source_path(path, setup->request->image, 0);
-		if (mount_attach(setup->source_fd, path) < 0)
-			return error_set_errno(err, "attaching the image");
-	}
-	return 0;
+	return layers_attach(&layers, err);
 }
 
-/* Where overlay `index` is mounted: opened without following any link that the image holds. */
-static int open_mount_point(const char *path, struct error *err)
+static int mount_root(struct setup *setup, struct error *err)
 {
-	CLEANUP(cleanup_fd) int root = open(NEW_ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int fd;
+	const struct layers layers = layers_of(setup);
 
-	if (root < 0)
-		return error_set_errno(err, "opening the new root");
-	fd = open_beneath(root, path, O_PATH | O_DIRECTORY, 0);
-	if (fd < 0)
-		return error_set_errno(err, "opening the mount point /%s in the image", path);
-	return fd;
-}
-
-static int mount_overlay(const struct setup *setup, unsigned index, struct error *err)
-{
-	const struct template_overlay *overlay = &setup->template->overlays[index];
-	unsigned id = setup->request->image;
-	char made[TEMPLATE_PATH_BYTES], hidden[TEMPLATE_PATH_BYTES], source[TEMPLATE_PATH_BYTES];
-	char options[6 * TEMPLATE_PATH_BYTES];
-	char target[64] = NEW_ROOT;
-	CLEANUP(cleanup_fd) int target_fd = -1;
-
-	template_layer_path(made, id, index, "made");
-	template_layer_path(hidden, id, index, "hidden");
-	template_source_path(source, id, index);
-	(void)snprintf(options, sizeof(options),
-		       "lowerdir=%s%s%s%s%s,upperdir=" STORAGE "/%u/upper,workdir=" STORAGE
-		       "/%u/work,userxattr",
-		       made, overlay->has_hidden ? ":" : "", overlay->has_hidden ? hidden : "",
-		       overlay->has_source ? ":" : "", overlay->has_source ? source : "", index,
-		       index);
-	if (index > 0) {
-		target_fd = open_mount_point(overlay->path, err);
-		if (target_fd < 0)
-			return -1;
-		(void)snprintf(target, sizeof(target), "/proc/self/fd/%d", target_fd);
-	}
-	if (mount("overlay", target, "overlay", MS_NOSUID | MS_NODEV, options) < 0)
-		return error_set_errno(err, "mounting the overlay for /%s (%s)", overlay->path,
-				       options);
-	return 0;
-}
-
-static int mount_overlays(struct setup *setup, struct error *err)
-{
-	for (unsigned i = 0; i < setup->template->overlay_count; i++) {
-		if (mount_overlay(setup, i, err) < 0)
-			return -1;
-	}
-	return 0;
+	if (setup->root_fd >= 0)
+		return layers_take(setup->storage_fd, setup->root_fd, err);
+	return layers_mount_root(&layers, err);
 }
 
 /* --- /proc ---------------------------------------------------------------- */
@@ -344,7 +273,7 @@ static const struct {
 	/* Files from the bottom up: what is written to, what is read from, both together. */
 	{ "making its storage", ZYGOTE_AREA_NONE, mount_storage },
 	{ "attaching the image", ZYGOTE_AREA_IMAGE, attach_layers },
-	{ "mounting its root", ZYGOTE_AREA_OVERLAY, mount_overlays },
+	{ "mounting its root", ZYGOTE_AREA_OVERLAY, mount_root },
 	/* The kernel's views need the zygote's unmasked /proc to be in sight (the kernel refuses
 	 * a new one otherwise), so before the pivot. */
 	{ "mounting /proc", ZYGOTE_AREA_PROC, mount_proc },

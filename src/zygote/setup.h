@@ -22,13 +22,19 @@ struct setup {
 	int made_fd;   /* the image's own layers, owners mapped; -1: as they stand */
 	int source_fd; /* the root's source, owners mapped; -1: as it stands */
 	int dev_fd;    /* /dev; -1: copy the zygote's */
+	/* With ZYGOTE_LAYERING_TRUSTED, both mounted already; else -1 */
+	int storage_fd;
+	int root_fd;
 };
 
 /* In the new child. */
 ATTR_NORETURN void setup_run(struct setup *setup);
 
-/* What the cradle sends on cradle_fd; descriptors made, source, dev go with it as present. */
+/* What the cradle sends on cradle_fd; descriptors storage and root, or made and source, then dev go
+ * with it as present. */
+#define SETUP_MAPPED_FDS 3
 struct setup_mapped {
+	bool has_root; /* and storage */
 	bool has_made;
 	bool has_source;
 	bool has_dev;

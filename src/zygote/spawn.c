@@ -4,12 +4,14 @@
 #include "base/attr.h"
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "zygote/layers.h"
 #include "zygote/mount_api.h"
 #include "zygote/policy.h"
 #include "zygote/setup.h"
 
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -105,42 +107,115 @@ static int map_mount(const char *path, int user_namespace_fd, struct error *err)
 	return take_fd(&fd);
 }
 
-/* Opens the door for the child: its ids are mapped, and here are its mounts. */
-static int release_child(int child_fd, pid_t pid, const struct zygote_request *request,
-			 const struct template *template, int dev_fd, struct error *err)
-{
-	struct setup_mapped mapped = { .has_dev = dev_fd >= 0 };
-	char path[TEMPLATE_PATH_BYTES];
-	int fds[3];
-	unsigned count = 0;
-	CLEANUP(cleanup_fd) int user_namespace_fd = -1;
-	CLEANUP(cleanup_fd) int made_fd = -1;
-	CLEANUP(cleanup_fd) int source_fd = -1;
+/* The mounts that a child is handed; each -1: it has none. */
+struct handed {
+	int storage_fd;
+	int root_fd;
+	int made_fd;
+	int source_fd;
+	int dev_fd; /* borrowed */
+};
 
-	if (template->maps_made || template->maps_source) {
-		user_namespace_fd = open_user_namespace(pid, err);
-		if (user_namespace_fd < 0)
-			return -1;
-	}
+static void cleanup_handed(struct handed *handed)
+{
+	cleanup_fd(&handed->storage_fd);
+	cleanup_fd(&handed->root_fd);
+	cleanup_fd(&handed->made_fd);
+	cleanup_fd(&handed->source_fd);
+}
+
+static int map_layers(struct handed *handed, pid_t pid, const struct setup *setup,
+		      struct error *err)
+{
+	const struct template *template = setup->template;
+	char path[TEMPLATE_PATH_BYTES];
+	CLEANUP(cleanup_fd) int user_namespace_fd = -1;
+
+	if (!template->maps_made && !template->maps_source)
+		return 0;
+	user_namespace_fd = open_user_namespace(pid, err);
+	if (user_namespace_fd < 0)
+		return -1;
 	if (template->maps_made) {
-		template_path(path, request->image);
-		made_fd = map_mount(path, user_namespace_fd, err);
-		if (made_fd < 0)
+		template_path(path, setup->request->image);
+		handed->made_fd = map_mount(path, user_namespace_fd, err);
+		if (handed->made_fd < 0)
 			return -1;
-		mapped.has_made = true;
-		fds[count++] = made_fd;
 	}
 	if (template->maps_source) {
-		template_source_path(path, request->image, 0);
-		source_fd = map_mount(path, user_namespace_fd, err);
-		if (source_fd < 0)
+		template_source_path(path, setup->request->image, 0);
+		handed->source_fd = map_mount(path, user_namespace_fd, err);
+		if (handed->source_fd < 0)
 			return -1;
-		mapped.has_source = true;
-		fds[count++] = source_fd;
 	}
-	if (dev_fd >= 0)
-		fds[count++] = dev_fd;
+	return 0;
+}
+
+/* The root, mounted with the rights of the host's root, acting as the sandbox's. In a mount
+ * namespace of this process's own, which goes with it: the mounts live on in the child's. */
+static int mount_layers(struct handed *handed, const struct setup *setup, struct error *err)
+{
+	const struct layers layers = { .request = setup->request,
+				       .template = setup->template,
+				       .made_fd = handed->made_fd,
+				       .source_fd = handed->source_fd };
+
+	if (unshare(CLONE_NEWNS) < 0)
+		return error_set_errno(err, "making a mount namespace for the sandbox's files");
+	if (layers_mount_storage(&layers, err) < 0 || layers_attach(&layers, err) < 0 ||
+	    layers_mount_root(&layers, err) < 0)
+		return -1;
+	cleanup_fd(&handed->made_fd);
+	cleanup_fd(&handed->source_fd);
+	return layers_copy(&handed->storage_fd, &handed->root_fd, err);
+}
+
+static int mount_trusted(struct handed *handed, const struct setup *setup, struct error *err)
+{
+	int result;
+
+	if (setup->template->layering != ZYGOTE_LAYERING_TRUSTED)
+		return 0;
+	if (spawn_act_as(setup->request->id_base, err) < 0)
+		return -1;
+	result = mount_layers(handed, setup, err);
+	return spawn_act_as(0, result < 0 ? NULL : err) < 0 ? -1 : result;
+}
+
+static int hand_over(int child_fd, const struct handed *handed, struct error *err)
+{
+	const struct setup_mapped mapped = { .has_root = handed->root_fd >= 0,
+					     .has_made = handed->made_fd >= 0,
+					     .has_source = handed->source_fd >= 0,
+					     .has_dev = handed->dev_fd >= 0 };
+	const int all[] = { handed->storage_fd, handed->root_fd, handed->made_fd, handed->source_fd,
+			    handed->dev_fd };
+	int fds[SETUP_MAPPED_FDS];
+	unsigned count = 0;
+
+	for (size_t i = 0; i < ARRAY_LENGTH(all); i++) {
+		if (all[i] < 0)
+			continue;
+		if (count == ARRAY_LENGTH(fds))
+			return error_set(err, ERROR_INTERNAL, "a sandbox has too many mounts");
+		fds[count++] = all[i];
+	}
 	return zygote_send(child_fd, &mapped, sizeof(mapped), fds, count, err);
+}
+
+/* Opens the door for the child: its ids are mapped, and here are its mounts. */
+static int release_child(int child_fd, pid_t pid, const struct setup *setup, int dev_fd,
+			 enum zygote_area *area, struct error *err)
+{
+	CLEANUP(cleanup_handed) struct handed handed = { -1, -1, -1, -1, dev_fd };
+
+	if (map_ids(pid, setup->request->id_base, setup->request->id_count, err) < 0 ||
+	    map_layers(&handed, pid, setup, err) < 0)
+		return -1;
+	*area = ZYGOTE_AREA_OVERLAY;
+	if (mount_trusted(&handed, setup, err) < 0)
+		return -1;
+	return hand_over(child_fd, &handed, err);
 }
 
 int spawn_user_namespace(uint32_t id_base, uint32_t id_count, struct error *err)
@@ -188,7 +263,8 @@ static pid_t clone_child(struct setup *setup, int our_end, int *pidfd, struct er
 	return pid;
 }
 
-static int spawn_mapped(struct setup *setup, int our_end, int *pidfd, struct error *err)
+static int spawn_mapped(struct setup *setup, int our_end, int *pidfd, enum zygote_area *area,
+			struct error *err)
 {
 	CLEANUP(cleanup_fd) int dev_fd = -1;
 	bool is_privileged = setup->id_mode == ZYGOTE_PRIVILEGED;
@@ -208,10 +284,7 @@ static int spawn_mapped(struct setup *setup, int our_end, int *pidfd, struct err
 		return -1;
 	if (pid < 0)
 		return -1;
-	if (map_ids(pid, setup->request->id_base, setup->request->id_count, err) < 0 ||
-	    release_child(our_end, pid, setup->request, setup->template, dev_fd, err) < 0)
-		return -1;
-	return 0;
+	return release_child(our_end, pid, setup, dev_fd, area, err);
 }
 
 void spawn_sandbox(const struct zygote_request *request, const struct template *template,
@@ -237,7 +310,7 @@ void spawn_sandbox(const struct zygote_request *request, const struct template *
 	our_end = pair[0];
 	child_end = pair[1];
 	setup.cradle_fd = child_end;
-	if (spawn_mapped(&setup, our_end, &pidfd, &err) < 0) {
+	if (spawn_mapped(&setup, our_end, &pidfd, &area, &err) < 0) {
 		/* A child that never got its ids has done nothing yet. */
 		if (pidfd >= 0)
 			(void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);

@@ -43,9 +43,9 @@ static int make_directory(const char *path, struct error *err)
 	return 0;
 }
 
-/* A template that is being filled. */
+/* A template that is being filled, or a root that is being made of it. */
 struct filling {
-	struct template *template;
+	const struct template *template;
 	unsigned id;
 	int host_root; /* borrowed */
 	/* The made layer and the directory in it that the last step went into: most follow each
@@ -173,14 +173,61 @@ static int make_whiteout(unsigned id, unsigned index, const char *path, struct e
 		return error_set(err, ERROR_PROTOCOL, "the image plan has an overlong path");
 	for (char *slash = strchr(partial, '/'); slash; slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
+		/* ENOTDIR: something above it is hidden already. */
 		if (mkdirat(layer_fd, partial, 0755) < 0 && errno != EEXIST)
-			return error_set_errno(err, "making %s in the image's layer %s", partial,
-					       layer);
+			return errno == ENOTDIR
+				       ? 0
+				       : error_set_errno(err, "making %s in the image's layer",
+							 partial);
 		*slash = '/';
 	}
-	if (mknodat(layer_fd, partial, S_IFCHR, makedev(0, 0)) < 0 && errno != EEXIST)
+	if (mknodat(layer_fd, partial, S_IFCHR, makedev(0, 0)) < 0 && errno != EEXIST &&
+	    errno != ENOTDIR)
 		return error_set_errno(err, "hiding %s of the image", path);
 	return 0;
+}
+
+static int hide(struct template *template, unsigned id, unsigned index, const char *path,
+		struct error *err)
+{
+	template->overlays[index].has_hidden = true;
+	return make_whiteout(id, index, path, err);
+}
+
+/* May not everybody list and enter this directory? */
+static bool is_closed(int directory_fd)
+{
+	const mode_t everyone = S_IROTH | S_IXOTH;
+	struct stat status;
+
+	return fstat(directory_fd, &status) == 0 && S_ISDIR(status.st_mode) &&
+	       (status.st_mode & everyone) != everyone;
+}
+
+/*
+ * A made directory would open up one of the host that is closed: the overlay asks only whether the
+ * sandbox may enter the upper one, and looks into the lower one as who mounted it, who is the
+ * host's root here. (Mounted by the sandbox's own root, that look fails.) So it hides it whole.
+ */
+static int shut_closed(struct template *template, unsigned id, const struct plan_step *step,
+		       struct error *err)
+{
+	char source[TEMPLATE_PATH_BYTES];
+	const char *rest;
+	unsigned index = overlay_of(template, step->path, &rest);
+	CLEANUP(cleanup_fd) int source_fd = -1;
+	CLEANUP(cleanup_fd) int fd = -1;
+
+	if (template->layering != ZYGOTE_LAYERING_TRUSTED || index == 0)
+		return 0;
+	template_source_path(source, id, index);
+	source_fd = open(source, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (source_fd < 0)
+		return error_set_errno(err, "opening the image's directory %s", source);
+	fd = open_beneath(source_fd, rest, O_PATH | O_DIRECTORY, 0);
+	if (fd < 0 || !is_closed(fd))
+		return 0;
+	return hide(template, id, index, rest, err);
 }
 
 /* One step that fills a made layer. */
@@ -200,10 +247,6 @@ static int make_entry(struct filling *filling, const struct plan_step *step, str
 	case PLAN_FILE:
 		return make_file_at(parent_fd, name, step, err);
 	case PLAN_EMPTY:
-		filling->template->overlays[index].has_hidden = true;
-		if (make_whiteout(filling->id, index, rest, err) < 0)
-			return -1;
-		ATTR_FALLTHROUGH;
 	case PLAN_DIRECTORY:
 		return make_directory_at(parent_fd, name, step->mode, err);
 	case PLAN_ROOT:
@@ -256,30 +299,89 @@ static int begin_overlay(struct template *template, unsigned id, const char *pat
 	return 0;
 }
 
-static int add_overlay(struct filling *filling, const struct plan_step *step, struct error *err)
+static struct plan_step mount_point_of(const struct plan_step *step)
 {
-	struct plan_step mount_point = { .op = PLAN_DIRECTORY, .mode = 0755, .path = step->path };
-	struct template *template = filling->template;
+	return (struct plan_step){ .op = PLAN_DIRECTORY, .mode = 0755, .path = step->path };
+}
+
+/* The top of an overlay is a made directory as well (shut_closed). */
+static bool shows_source(const struct template *template, unsigned id, unsigned index)
+{
+	char source[TEMPLATE_PATH_BYTES];
+	CLEANUP(cleanup_fd) int fd = -1;
+
+	if (template->layering != ZYGOTE_LAYERING_TRUSTED)
+		return true;
+	template_source_path(source, id, index);
+	fd = open(source, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return fd >= 0 && !is_closed(fd);
+}
+
+static int add_overlay(struct template *template, struct filling *filling,
+		       const struct plan_step *step, struct error *err)
+{
+	const struct plan_step mount_point = mount_point_of(step);
 	unsigned index = template->overlay_count;
 
 	if (make_entry(filling, &mount_point, err) < 0 ||
 	    begin_overlay(template, filling->id, step->path, err) < 0 ||
 	    bind_source(filling, step, index, err) < 0)
 		return -1;
-	template->overlays[index].has_source = true;
+	template->overlays[index].has_source = shows_source(template, filling->id, index);
 	return 0;
 }
 
-static int apply_step(struct filling *filling, const struct plan_step *step, struct error *err)
+/* Links of up to 127 bytes lie in their inode. */
+#define SHORT_LINK_BYTES 128
+#define PAGE_BYTES 4096u
+
+static void count_step(struct template *template, const struct plan_step *step)
 {
-	if (step->op == PLAN_OVERLAY)
-		return add_overlay(filling, step, err);
-	if (step->op != PLAN_ROOT)
+	size_t bytes = step->op == PLAN_FILE ? step->bytes : 0;
+
+	if (step->op == PLAN_LINK && strlen(step->source) >= SHORT_LINK_BYTES)
+		bytes = PAGE_BYTES;
+	template->made_bytes += (bytes + PAGE_BYTES - 1) / PAGE_BYTES *PAGE_BYTES;
+	template->made_inodes++;
+}
+
+static int apply_step(struct template *template, struct filling *filling,
+		      const struct plan_step *step, struct error *err)
+{
+	const char *rest;
+	unsigned index;
+
+	count_step(template, step);
+	switch (step->op) {
+	case PLAN_ROOT:
+		if (template->layering == ZYGOTE_LAYERING_READ_ONLY)
+			return error_set(err, ERROR_INTERNAL, "an image of its own is written to");
+		if (bind_source(filling, step, 0, err) < 0)
+			return -1;
+		template->overlays[0].has_source = true;
+		return 0;
+	case PLAN_OVERLAY:
+		return add_overlay(template, filling, step, err);
+	case PLAN_EMPTY:
+		index = overlay_of(template, step->path, &rest);
+		if (hide(template, filling->id, index, rest, err) < 0)
+			return -1;
 		return make_entry(filling, step, err);
-	if (bind_source(filling, step, 0, err) < 0)
-		return -1;
-	filling->template->overlays[0].has_source = true;
-	return 0;
+	case PLAN_DIRECTORY:
+		if (shut_closed(template, filling->id, step, err) < 0)
+			return -1;
+		ATTR_FALLTHROUGH;
+	case PLAN_LINK:
+	case PLAN_FILE:
+		return make_entry(filling, step, err);
+	}
+	return error_set(err, ERROR_PROTOCOL, "the image plan has an unknown step");
+}
+
+static void finish_filling(struct filling *filling)
+{
+	cleanup_fd(&filling->parent_fd);
+	cleanup_fd(&filling->layer_fd);
 }
 
 /* Maps the plan for good: overlay paths keep pointing into it. */
@@ -306,15 +408,8 @@ static void *map_plan(int plan_fd, size_t *bytes, struct error *err)
 	return plan;
 }
 
-static int make_own_directories(unsigned id, struct error *err)
+static int make_own_directories(int layer_fd, struct error *err)
 {
-	char layer[TEMPLATE_PATH_BYTES];
-	CLEANUP(cleanup_fd) int layer_fd = -1;
-
-	template_layer_path(layer, id, 0, "made");
-	layer_fd = open(layer, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (layer_fd < 0)
-		return error_set_errno(err, "opening the image's layer %s", layer);
 	for (size_t i = 0; i < ARRAY_LENGTH(own_directories); i++) {
 		if (make_directory_at(layer_fd, own_directories[i].path, own_directories[i].mode,
 				      err) < 0)
@@ -355,15 +450,43 @@ int template_fill(struct template *template, unsigned id, int plan_fd, int host_
 	template->plan = map_plan(plan_fd, &bytes, err);
 	if (!template->plan || plan_open(&reader, template->plan, bytes, err) < 0)
 		return -1;
-	if (begin_overlay(template, id, "", err) < 0 || make_own_directories(id, err) < 0)
+	template->plan_bytes = bytes;
+	if (begin_overlay(template, id, "", err) < 0 || open_layer(&filling, 0, err) < 0)
 		return -1;
-	while ((more = plan_next(&reader, &step, err)) > 0) {
-		if (apply_step(&filling, &step, err) < 0) {
-			more = -1;
-			break;
-		}
-	}
+	template->made_inodes = ARRAY_LENGTH(own_directories);
+	more = make_own_directories(filling.layer_fd, err);
+	while (more >= 0 && (more = plan_next(&reader, &step, err)) > 0)
+		more = apply_step(template, &filling, &step, err);
+	finish_filling(&filling);
+	return more;
+}
+
+/* Whatever lies in another overlay is there already. */
+static int make_root_entry(struct filling *filling, const struct plan_step *step, struct error *err)
+{
+	const struct plan_step mount_point = mount_point_of(step);
+	const char *rest;
+
+	if (step->op == PLAN_ROOT || overlay_of(filling->template, step->path, &rest) != 0)
+		return 0;
+	return make_entry(filling, step->op == PLAN_OVERLAY ? &mount_point : step, err);
+}
+
+int template_make_root(const struct template *template, int root_fd, struct error *err)
+{
+	struct filling filling = {
+		.template = template, .host_root = -1, .parent_fd = -1, .layer_fd = root_fd
+	};
+	struct plan_reader reader;
+	struct plan_step step;
+	int more;
+
+	if (plan_open(&reader, template->plan, template->plan_bytes, err) < 0)
+		return -1;
+	more = make_own_directories(root_fd, err);
+	while (more >= 0 && (more = plan_next(&reader, &step, err)) > 0)
+		more = make_root_entry(&filling, &step, err);
+	/* The root is the caller's. */
 	cleanup_fd(&filling.parent_fd);
-	cleanup_fd(&filling.layer_fd);
 	return more;
 }

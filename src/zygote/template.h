@@ -10,10 +10,12 @@
  *   /sources/N/K     the host directory of overlay K
  *
  * Overlay 0 is the root. Only made while the zygote starts; never changed after.
+ * Where the root is no overlay, every sandbox makes its own from the plan.
  */
 
 #include "base/error.h"
 #include "zygote/plan.h"
+#include "zygote/zygote.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,7 +31,12 @@ struct template
 	bool is_registered;
 	bool maps_made;	  /* the tmpfs can show its owners through a sandbox's ids */
 	bool maps_source; /* so can the root's source, an image of its own */
-	void *plan;	  /* mapped for good: the paths point into it */
+	enum zygote_layering layering;
+	/* What all that is made takes of a file system in memory. */
+	uint64_t made_bytes;
+	uint64_t made_inodes;
+	void *plan; /* mapped for good: the paths point into it */
+	size_t plan_bytes;
 	unsigned overlay_count;
 	struct template_overlay overlays[PLAN_MAX_OVERLAYS + 1];
 };
@@ -48,3 +55,7 @@ void template_source_path(char path[TEMPLATE_PATH_BYTES], unsigned id, unsigned 
 int template_begin(unsigned id, struct error *err);
 int template_fill(struct template *template, unsigned id, int plan_fd, int host_root,
 		  struct error *err);
+
+/* Makes in the empty directory `root_fd` what the plan makes in the root, the mount points of the
+ * other overlays included. */
+int template_make_root(const struct template *template, int root_fd, struct error *err);

@@ -320,15 +320,23 @@ static int fill_for_ranges(struct template *template, const struct zygote_reques
 	return 0;
 }
 
+static bool is_layering(uint32_t layering)
+{
+	if (layering == ZYGOTE_LAYERING_TRUSTED)
+		return zygote.id_mode == ZYGOTE_PRIVILEGED;
+	return layering <= ZYGOTE_LAYERING_READ_ONLY;
+}
+
 static int handle_register(const struct zygote_request *request, int plan_fd, struct error *err)
 {
 	struct template *template;
 
 	if (zygote.host_root < 0 || request->image >= ZYGOTE_MAX_IMAGES ||
-	    zygote.templates[request->image].is_registered)
+	    zygote.templates[request->image].is_registered || !is_layering(request->layering))
 		return error_set(err, ERROR_INTERNAL, "image %u cannot be registered now",
 				 request->image);
 	template = &zygote.templates[request->image];
+	template->layering = (enum zygote_layering)request->layering;
 	if (template_begin(request->image, err) < 0)
 		return -1;
 	if (zygote.id_mode == ZYGOTE_ROOTLESS) {

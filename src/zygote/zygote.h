@@ -58,10 +58,26 @@ enum zygote_operation {
 	ZYGOTE_SPAWN,	 /* to a cradle: image, ids and limits; with it the guest socket's end */
 };
 
+/*
+ * How a sandbox's files are laid out. An overlay notes down in extended attributes that a directory
+ * was made anew in place of one that was removed: an ordinary user's overlay in attributes that
+ * files in memory have from Linux 6.6, the host root's in such as they always had.
+ */
+enum zygote_layering {
+	ZYGOTE_LAYERING_USER, /* overlays that the sandbox's own root mounts */
+	/* Overlays that the host's root mounts, and hands over. Whether a command may open a file
+	 * is then asked only of the overlay's own owners and modes, so nothing that is made may
+	 * open up a closed directory below it (template.c). Zygote of root alone. */
+	ZYGOTE_LAYERING_TRUSTED,
+	/* Overlays are read-only, and the root is no overlay. Not for images with a ROOT step. */
+	ZYGOTE_LAYERING_READ_ONLY,
+};
+
 struct zygote_request {
 	uint32_t operation; /* enum zygote_operation */
 	uint32_t image;
-	uint32_t id_base; /* first id of the range, as the zygote's user namespace counts */
+	uint32_t layering; /* REGISTER: enum zygote_layering */
+	uint32_t id_base;  /* first id of the range, as the zygote's user namespace counts */
 	uint32_t id_count;
 	uint64_t disk_bytes;
 	uint64_t disk_inodes;

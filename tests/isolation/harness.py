@@ -14,6 +14,8 @@ import time
 
 # An account that is nobody's: no files, no subordinate ids.
 ORDINARY_USER = 65534
+KEPT_ENVIRONMENT = {name: os.environ[name] for name in ("PATH", "KILN_TEST_OLD_KERNEL")
+                    if name in os.environ}
 # Hang guards, far above what anything takes.
 ANSWER_LIMIT_S = 120
 GONE_LIMIT_S = 2.0
@@ -141,7 +143,7 @@ class Server:
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={"PATH": os.environ["PATH"], "HOME": str(home), **(environment or {})},
+            env={**KEPT_ENVIRONMENT, "HOME": str(home), **(environment or {})},
             cwd="/",
             text=True,
         )

@@ -11,6 +11,7 @@
 #include "backend/native/end.h"
 #include "backend/native/id_map.h"
 #include "backend/native/image.h"
+#include "backend/native/layering.h"
 #include "backend/native/starter.h"
 #include "base/alloc.h"
 #include "base/attr.h"
@@ -158,7 +159,8 @@ static int prepare_nursery(void)
 	image_request.owns_mounts = nursery.facts.id_mode == ZYGOTE_PRIVILEGED;
 	if (image_prepare(&image_request, &image, NULL) < 0)
 		return -1;
-	result = starter_send_image(nursery.starter, &image.plan, NULL);
+	result = starter_send_image(nursery.starter, &image.plan,
+				    layering_choose(nursery.facts.id_mode, "host"), NULL);
 	if (result == 0)
 		result = starter_await_image(nursery.starter, &nursery.shares_ids, NULL);
 	image_finish(&image);

@@ -5,6 +5,7 @@
 #include "backend/native/id_map.h"
 #include "backend/native/image.h"
 #include "backend/native/image_hidden.h"
+#include "backend/native/layering.h"
 #include "base/attr.h"
 #include "base/cleanup.h"
 #include "base/fd.h"
@@ -15,11 +16,9 @@
 #include <linux/seccomp.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
-#include <sys/xattr.h>
 
 static void say(const struct diagnosis *diagnosis, enum diagnosis_level level, const char *what,
 		const char *found, const char *fix)
@@ -27,25 +26,22 @@ static void say(const struct diagnosis *diagnosis, enum diagnosis_level level, c
 	diagnosis->line(diagnosis->context, level, what, found, fix);
 }
 
-bool diagnose_can_replace_directories(void)
-{
-	CLEANUP(cleanup_fd) int fd = memfd_create("kilntainers-probe", MFD_CLOEXEC);
-
-	return fd >= 0 && fsetxattr(fd, "user.kilntainers", "y", 1, 0) == 0;
-}
-
-static void diagnose_kernel(const struct diagnosis *diagnosis)
+static void diagnose_kernel(const struct backend_config *config, const struct diagnosis *diagnosis)
 {
 	struct utsname name;
 
 	if (uname(&name) < 0)
 		return;
-	if (diagnose_can_replace_directories())
+	if (geteuid() == 0 || layering_has_attributes())
 		say(diagnosis, DIAGNOSIS_OK, "kernel", name.release, NULL);
 	else
 		say(diagnosis, DIAGNOSIS_WARNING, "kernel", name.release,
-		    "use Linux 6.6 or newer: here a sandbox can remove a directory of the image, "
-		    "but not make it anew");
+		    image_is_host(config->image)
+			    ? "use Linux 6.6 or newer, or run as root: here /usr is read-only in "
+			      "an "
+			      "ordinary user's sandboxes"
+			    : "use Linux 6.6 or newer, or run as root: here an ordinary user's "
+			      "sandbox can remove a directory of the image, but not make it anew");
 }
 
 static void diagnose_ids(const struct backend_config *config, const struct diagnosis *diagnosis)
@@ -172,7 +168,7 @@ static void diagnose_scripts(const struct backend_config *config, const struct d
 
 void diagnose_host(const struct backend_config *config, const struct diagnosis *diagnosis)
 {
-	diagnose_kernel(diagnosis);
+	diagnose_kernel(config, diagnosis);
 	diagnose_ids(config, diagnosis);
 	diagnose_filters(diagnosis);
 	diagnose_landlock(diagnosis);

@@ -15,6 +15,7 @@
 #include "backend/native/end.h"
 #include "backend/native/id_map.h"
 #include "backend/native/image.h"
+#include "backend/native/layering.h"
 #include "backend/native/starter.h"
 #include "base/alloc.h"
 #include "base/attr.h"
@@ -45,6 +46,7 @@ struct native_backend {
 	struct error failure;
 	struct starter_facts facts;
 	struct image image;
+	enum zygote_layering layering;
 	uint32_t first_ids; /* as root: of the range that the image was tried with */
 	bool shares_ids;    /* all sandboxes have that one; else each its own */
 };
@@ -119,7 +121,9 @@ static int instruct_zygote(struct native_backend *native, const struct cancel *c
 	request.owns_mounts = native->facts.id_mode == ZYGOTE_PRIVILEGED;
 	if (image_prepare(&request, &native->image, err) < 0)
 		return -1;
-	native->has_failed = starter_send_image(native->starter, &native->image.plan, err) < 0;
+	native->layering = layering_choose(native->facts.id_mode, config->image);
+	native->has_failed =
+		starter_send_image(native->starter, &native->image.plan, native->layering, err) < 0;
 	/* The zygote has it now. */
 	image_finish(&native->image);
 	native->is_instructed = !native->has_failed;
@@ -231,10 +235,8 @@ static void describe_caveats(const struct native_backend *native, struct exec_fa
 	facts->caveats[0] = '\0';
 	if (native->facts.id_count == 1)
 		add_sentence(facts->caveats, sizeof(facts->caveats),
-			     "Only root exists inside: su, useradd and chown to other users fail.");
-	if (!diagnose_can_replace_directories())
-		add_sentence(facts->caveats, sizeof(facts->caveats),
-			     "A directory of the image cannot be made again once it was removed.");
+			     "Only root exists inside: no su, no chown.");
+	add_sentence(facts->caveats, sizeof(facts->caveats), layering_caveat(native->layering));
 	add_sentence(facts->caveats, sizeof(facts->caveats), native->image.left_out);
 }
 

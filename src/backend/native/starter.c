@@ -202,9 +202,10 @@ int starter_prepare(struct starter *starter, uint32_t first_range, bool is_self,
 	return ask(starter, &mapped, NULL, err);
 }
 
-int starter_send_image(struct starter *starter, const struct buf *plan, struct error *err)
+int starter_send_image(struct starter *starter, const struct buf *plan,
+		       enum zygote_layering layering, struct error *err)
 {
-	struct zygote_request request = { .operation = ZYGOTE_REGISTER, .image = 0 };
+	struct zygote_request request = { .operation = ZYGOTE_REGISTER, .layering = layering };
 	struct zygote_request seal = { .operation = ZYGOTE_SEAL };
 	CLEANUP(cleanup_fd)
 	int file = fd_sealed_memory("kilntainers-image", plan->data, plan->length, err);

@@ -39,7 +39,8 @@ int starter_prepare(struct starter *starter, uint32_t first_range, bool is_self,
 		    struct starter_facts *facts, struct error *err);
 /* Gives it the only image, 0, and seals it, without waiting: whoever speaks to it afterwards can
  * neither name another image nor a path. */
-int starter_send_image(struct starter *starter, const struct buf *plan, struct error *err);
+int starter_send_image(struct starter *starter, const struct buf *plan,
+		       enum zygote_layering layering, struct error *err);
 /* Waits until all of that is done. *shares_ids: every sandbox must have the first range. */
 int starter_await_image(struct starter *starter, bool *shares_ids, struct error *err);
 
