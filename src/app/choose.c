@@ -4,6 +4,7 @@
 #include "backend/registry.h"
 #include "backend/trace.h"
 #include "base/attr.h"
+#include "base/limits.h"
 
 #include <string.h>
 #include <sys/stat.h>
@@ -60,7 +61,8 @@ static bool reads_option(const struct backend_type *type, const char *name)
 static int check_limits(const struct backend_type *type, const struct options *options,
 			struct error *err)
 {
-	static const enum option_id limits[] = { OPTION_CPU, OPTION_MEMORY, OPTION_DISK };
+	static const enum option_id limits[] = { OPTION_CPU, OPTION_MEMORY, OPTION_PIDS_LIMIT,
+						 OPTION_DISK };
 	size_t i;
 
 	for (i = 0; i < ARRAY_LENGTH(limits); i++) {
@@ -131,6 +133,26 @@ static int check_host_paths(const struct options *options, enum option_id id, st
 	return 0;
 }
 
+/* Files live in memory and count: a disk that large would be memory's end before it is full, and
+ * the command killed instead of told. */
+static int check_disk(const struct options *options, struct error *err)
+{
+	uint64_t memory = option_is_given(options, OPTION_MEMORY)
+				  ? (uint64_t)option_number(options, OPTION_MEMORY)
+				  : LIMIT_DEFAULT_MEMORY_BYTES;
+
+	if (!option_is_given(options, OPTION_DISK) ||
+	    (uint64_t)option_number(options, OPTION_DISK) < memory)
+		return 0;
+	return error_set(err, option_error_kind(options, OPTION_DISK),
+			 "--disk (%s) must be below --memory (%s): the files of a native sandbox "
+			 "live in memory and count. Raise --memory, or lower --disk.",
+			 option_text(options, OPTION_DISK),
+			 option_is_given(options, OPTION_MEMORY)
+				 ? option_text(options, OPTION_MEMORY)
+				 : "1g");
+}
+
 static int check_native(const struct options *options, struct error *err)
 {
 	const char *image = option_text(options, OPTION_IMAGE);
@@ -145,7 +167,7 @@ static int check_native(const struct options *options, struct error *err)
 			"The native backend takes for --image host, or a path that begins "
 			"with / or . (a directory or a tar of a root file system), got: %s",
 			image);
-	if (check_host_paths(options, OPTION_HOST_EXCLUDE, err) < 0)
+	if (check_disk(options, err) < 0 || check_host_paths(options, OPTION_HOST_EXCLUDE, err) < 0)
 		return -1;
 	return check_host_paths(options, OPTION_HOST_INCLUDE, err);
 }

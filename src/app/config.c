@@ -85,6 +85,18 @@ static void load_registry(struct registry_config *registry, const struct options
 	registry->max_handles = LIMIT_STDIO_HANDLES;
 }
 
+static void load_limits(struct backend_config *backend, const struct options *options)
+{
+	backend->memory_bytes = (uint64_t)option_number(options, OPTION_MEMORY);
+	backend->cpu_milli = (uint64_t)option_number(options, OPTION_CPU);
+	backend->pids = (uint64_t)option_number(options, OPTION_PIDS_LIMIT);
+	backend->disk_bytes = (uint64_t)option_number(options, OPTION_DISK);
+	backend->total_memory_bytes = (uint64_t)option_number(options, OPTION_TOTAL_MEMORY);
+	backend->total_pids = (uint64_t)option_number(options, OPTION_TOTAL_PIDS);
+	backend->allows_unlimited_memory =
+		option_number(options, OPTION_ALLOW_UNLIMITED_MEMORY) != 0;
+}
+
 int config_load(struct config *config, const struct options *options, enum option_command command,
 		struct error *err)
 {
@@ -103,7 +115,7 @@ int config_load(struct config *config, const struct options *options, enum optio
 		(const char *const *)options->values[OPTION_HOST_EXCLUDE].texts;
 	config->backend.host_included =
 		(const char *const *)options->values[OPTION_HOST_INCLUDE].texts;
-	config->backend.disk_bytes = (uint64_t)option_number(options, OPTION_DISK);
+	load_limits(&config->backend, options);
 	if (rights_choose(&config->rights, options, err) < 0)
 		return -1;
 	config->backend.server_uid = config->rights.uid;

@@ -331,8 +331,8 @@ const struct option_spec option_table[OPTION_COUNT] = {
 		.kind = OPTION_KIND_FRACTION,
 		.group = OPTION_GROUP_SANDBOX,
 		.argument = "CPU",
-		.help = "Processors that one sandbox may use (1.5). The native backend does not "
-			"enforce it yet, and refuses it.",
+		.fallback_note = "no limit",
+		.help = "Processors that one sandbox may use (1.5).",
 		.max = INT64_C(1000) * 4096,
 	},
 	[OPTION_MEMORY] = {
@@ -340,18 +340,30 @@ const struct option_spec option_table[OPTION_COUNT] = {
 		.kind = OPTION_KIND_BYTES,
 		.group = OPTION_GROUP_SANDBOX,
 		.argument = "MEMORY",
-		.help = "Memory that one sandbox may use (512m, 2g). The native backend does "
-			"not enforce it yet, and refuses it.",
-		.min = 1,
+		.fallback_note = "native: 1g",
+		.help = "Memory that one sandbox may use (512m, 2g). A native sandbox's files live "
+			"in memory and count.",
+		.min = LIMIT_MIN_MEMORY_BYTES,
 		.max = INT64_MAX,
-		.at_least = "1 byte",
+		.at_least = "16m",
+	},
+	[OPTION_PIDS_LIMIT] = {
+		.name = "pids-limit",
+		.kind = OPTION_KIND_INTEGER,
+		.group = OPTION_GROUP_SANDBOX,
+		.argument = "PIDS_LIMIT",
+		.fallback = TEXT_OF(LIMIT_DEFAULT_PIDS),
+		.help = "Processes and threads that may be in one sandbox.",
+		.min = LIMIT_MIN_PIDS,
+		.max = LIMIT_MAX_PIDS,
+		.at_least = TEXT_OF(LIMIT_MIN_PIDS),
 	},
 	[OPTION_DISK] = {
 		.name = "disk",
 		.kind = OPTION_KIND_BYTES,
 		.group = OPTION_GROUP_SANDBOX,
 		.argument = "DISK",
-		.fallback = "512m",
+		.fallback_note = "512m, or half of --memory if that is less",
 		.help = "Bytes of files that one native sandbox may write; they live in memory. "
 			"With --backend auto this chooses native.",
 		.min = LIMIT_MIN_DISK_BYTES,
@@ -359,6 +371,37 @@ const struct option_spec option_table[OPTION_COUNT] = {
 		.at_least = "1m",
 	},
 
+	[OPTION_TOTAL_MEMORY] = {
+		.name = "total-memory",
+		.kind = OPTION_KIND_BYTES,
+		.group = OPTION_GROUP_NATIVE,
+		.argument = "TOTAL_MEMORY",
+		.fallback_note = "60 % of the machine's memory",
+		.help = "Memory that all native sandboxes of this server may use together.",
+		.min = LIMIT_MIN_MEMORY_BYTES,
+		.max = INT64_MAX,
+		.at_least = "16m",
+	},
+	[OPTION_TOTAL_PIDS] = {
+		.name = "total-pids",
+		.kind = OPTION_KIND_INTEGER,
+		.group = OPTION_GROUP_NATIVE,
+		.argument = "TOTAL_PIDS",
+		.fallback_note = "half of what the machine can have",
+		.help = "Processes and threads that may be in all native sandboxes of this server "
+			"together.",
+		.min = LIMIT_MIN_PIDS,
+		.max = LIMIT_MAX_PIDS,
+		.at_least = TEXT_OF(LIMIT_MIN_PIDS),
+	},
+	[OPTION_ALLOW_UNLIMITED_MEMORY] = {
+		.name = "allow-unlimited-memory",
+		.kind = OPTION_KIND_SWITCH,
+		.group = OPTION_GROUP_NATIVE,
+		.fallback_note = "--memory must hold",
+		.help = "Accept --memory and --cpu where no control group holds them: each process "
+			"is then limited to --memory, the sandbox is not.",
+	},
 	[OPTION_HOST_EXCLUDE] = {
 		.name = "host-exclude",
 		.kind = OPTION_KIND_TEXT,

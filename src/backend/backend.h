@@ -38,9 +38,17 @@ struct backend_config {
 	/* Of this machine's /usr: NULL-terminated absolute paths below it, without "..". */
 	const char *const *host_excluded;
 	const char *const *host_included; /* although left out by default */
-	uint64_t disk_bytes;		  /* writable files of one sandbox */
-	unsigned long nofile_soft;	  /* soft RLIMIT_NOFILE before we raised it, for children */
-	unsigned long nofile_hard;	  /* in force now */
+	/* Limits of one sandbox; 0: not given. */
+	uint64_t memory_bytes;
+	uint64_t cpu_milli; /* thousandths of a processor */
+	uint64_t pids;
+	uint64_t disk_bytes; /* files that it writes */
+	/* Of all sandboxes of this server together; 0: not given. */
+	uint64_t total_memory_bytes;
+	uint64_t total_pids;
+	bool allows_unlimited_memory; /* where memory_bytes or cpu_milli cannot be held */
+	unsigned long nofile_soft;    /* soft RLIMIT_NOFILE before we raised it, for children */
+	unsigned long nofile_hard;    /* in force now */
 	/* Whom the server becomes once the backend is open, if that can do without root
 	 * (kept_paths): what it is to reach later must be theirs. Else who we are. */
 	uid_t server_uid;

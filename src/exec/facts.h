@@ -18,6 +18,9 @@ struct exec_facts {
 	char programs[256];  /* worth naming: "python3, git, node"; empty if none */
 	char caveats[256];   /* further sentences, e.g. what a single-uid map cannot do */
 	bool has_network;
-	bool saves_output;   /* of commands that get none of it back: a notice names the files */
-	uint64_t disk_bytes; /* 0: not limited by us */
+	bool saves_output; /* of commands that get none of it back: a notice names the files */
+	/* 0: not limited by us. */
+	uint64_t disk_bytes;
+	uint64_t memory_bytes;
+	uint64_t processes;
 };

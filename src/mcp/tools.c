@@ -80,6 +80,16 @@ static void append_files(struct buf *out, const struct exec_facts *facts, bool h
 		append_fact(out, "", facts->caveats, " ");
 }
 
+static void append_resource(struct buf *out, const char *before, uint64_t bytes, const char *after)
+{
+	char size[NUMBER_TEXT_BYTES];
+
+	if (bytes == 0)
+		return;
+	number_format_bytes(size, bytes);
+	(void)buf_printf(out, "%s%s%s", before, size, after);
+}
+
 static void append_limits(struct buf *out, const struct tools_text *text,
 			  const struct exec_facts *facts)
 {
@@ -97,10 +107,11 @@ static void append_limits(struct buf *out, const struct tools_text *text,
 					     ? "the notice in stderr names the file that holds it: "
 					       "read it with head, tail or grep)"
 					     : "no output is returned: use head, tail or grep)");
-	if (facts->disk_bytes > 0) {
-		number_format_bytes(size, facts->disk_bytes);
-		(void)buf_printf(out, "; %s of files", size);
-	}
+	append_resource(out, "; ", facts->disk_bytes, " of files");
+	append_resource(out, facts->disk_bytes > 0 ? ", " : "; ", facts->memory_bytes,
+			" of memory");
+	if (facts->processes > 0)
+		(void)buf_printf(out, ", %" PRIu64 " processes", facts->processes);
 	(void)buf_append_string(out, ". ");
 }
 

@@ -7,6 +7,7 @@
 #include "guest/tree.h"
 #include "zygote/policy.h"
 #include "zygote/seccomp.h"
+#include "zygote/zygote.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -61,13 +62,29 @@ static int volunteer_for_oom(struct error *err)
 	return 0;
 }
 
-int confine_limits(unsigned long nofile_hard, struct error *err)
+/* Where no control group holds a sandbox's memory and processes. Not the address space: node,
+ * java and go reserve far more of it than they use. */
+static int limit_processes(const struct zygote_request *request, struct error *err)
+{
+	if (request->process_memory_bytes > 0 &&
+	    (set_limit(RLIMIT_DATA, request->process_memory_bytes, "data", err) < 0 ||
+	     set_limit(RLIMIT_FSIZE, request->process_memory_bytes, "file size", err) < 0))
+		return -1;
+	/* Counted by user namespace, so for each user of this sandbox alone. */
+	if (request->process_count > 0 &&
+	    set_limit(RLIMIT_NPROC, request->process_count, "processes", err) < 0)
+		return -1;
+	return 0;
+}
+
+int confine_limits(const struct zygote_request *request, struct error *err)
 {
 	for (const struct policy_limit *limit = policy_limits; limit->name; limit++) {
 		if (set_limit(limit->resource, limit->value, limit->name, err) < 0)
 			return -1;
 	}
-	if (set_limit(RLIMIT_NOFILE, nofile_hard, "open files", err) < 0)
+	if (set_limit(RLIMIT_NOFILE, request->nofile_hard, "open files", err) < 0 ||
+	    limit_processes(request, err) < 0)
 		return -1;
 	return volunteer_for_oom(err);
 }

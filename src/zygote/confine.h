@@ -12,9 +12,11 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+struct zygote_request;
+
 /* Resource limits (the guest itself needs all descriptors that it may have; it lowers the soft
  * limit for commands) and the mark for the kernel's out-of-memory killer. Needs /proc. */
-int confine_limits(unsigned long nofile_hard, struct error *err);
+int confine_limits(const struct zygote_request *request, struct error *err);
 
 /* The guest: a command's capabilities plus what tagging and scanning take, no new
  * privileges, Landlock where the kernel has it, the guest's filter. */

@@ -102,6 +102,21 @@ static int mount_root(struct setup *setup, struct error *err)
 	return layers_mount_root(&layers, err);
 }
 
+/* For a server that has to look itself at how much sandboxes write: the root shows it, whatever it
+ * is made of. */
+static int report_storage(struct setup *setup, struct error *err)
+{
+	const struct zygote_report report = { .kind = ZYGOTE_STORAGE };
+	CLEANUP(cleanup_fd) int fd = -1;
+
+	if (!setup->request->wants_storage)
+		return 0;
+	fd = open(NEW_ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return error_set_errno(err, "opening the new root");
+	return zygote_send(setup->report_fd, &report, sizeof(report), &fd, 1, err);
+}
+
 /* --- /proc ---------------------------------------------------------------- */
 
 static int mount_proc(struct setup *setup, struct error *err)
@@ -114,8 +129,11 @@ static int mount_proc(struct setup *setup, struct error *err)
 
 static int apply_settings(struct setup *setup, struct error *err)
 {
-	(void)setup;
-	return setting_apply(NEW_ROOT "/proc/sys", POLICY_OF_USERS, err);
+	const char *sys = NEW_ROOT "/proc/sys";
+
+	if (setting_apply(sys, POLICY_OF_USERS, err) < 0)
+		return -1;
+	return setting_limit(sys, setup->request, err);
 }
 
 static int bind_over(const char *source, const char *name, struct error *err)
@@ -240,7 +258,7 @@ static int enter_root(struct setup *setup, struct error *err)
 
 static int limit_resources(struct setup *setup, struct error *err)
 {
-	return confine_limits(setup->request->nofile_hard, err);
+	return confine_limits(setup->request, err);
 }
 
 static int drop_rights(struct setup *setup, struct error *err)
@@ -274,6 +292,7 @@ static const struct {
 	{ "making its storage", ZYGOTE_AREA_NONE, mount_storage },
 	{ "attaching the image", ZYGOTE_AREA_IMAGE, attach_layers },
 	{ "mounting its root", ZYGOTE_AREA_OVERLAY, mount_root },
+	{ "telling of its storage", ZYGOTE_AREA_NONE, report_storage },
 	/* The kernel's views need the zygote's unmasked /proc to be in sight (the kernel refuses
 	 * a new one otherwise), so before the pivot. */
 	{ "mounting /proc", ZYGOTE_AREA_PROC, mount_proc },

@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "zygote/cradle.h"
+#include "zygote/janitor.h"
 #include "zygote/mount_api.h"
 #include "zygote/policy.h"
 #include "zygote/setup.h"
@@ -416,7 +417,7 @@ static void handle(const struct zygote_request *request, const int fds[ZYGOTE_MA
 	struct error err = ERROR_INIT;
 
 	/* The server may have sent the next request before it heard of the failure. */
-	if (zygote.has_failed && request->operation != ZYGOTE_CRADLE) {
+	if (zygote.has_failed && request->operation < ZYGOTE_JANITOR) {
 		(void)error_set(&err, ERROR_INTERNAL, "the zygote did not come up");
 		answer(-1, ZYGOTE_AREA_NONE, &err);
 		return;
@@ -430,6 +431,11 @@ static void handle(const struct zygote_request *request, const int fds[ZYGOTE_MA
 		return;
 	case ZYGOTE_SEAL:
 		answer(handle_seal(&err), ZYGOTE_AREA_NONE, &err);
+		return;
+	case ZYGOTE_JANITOR:
+		if (request->cgroup_count <= ZYGOTE_MAX_CGROUPS &&
+		    memchr(request->name, '\0', sizeof(request->name)))
+			janitor_start(request, zygote.socket_fd, fds);
 		return;
 	case ZYGOTE_CRADLE:
 		handle_cradle(request, fds);

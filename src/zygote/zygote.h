@@ -43,6 +43,8 @@
 #define ZYGOTE_MAX_IMAGES 4u
 /* Of a sentence that says what failed; longer ones are cut. */
 #define ZYGOTE_TEXT_BYTES 512
+/* Of the name of a group. */
+#define ZYGOTE_NAME_BYTES 96
 /* Most descriptors with one packet: a report socket and control groups. */
 #define ZYGOTE_MAX_FDS 6u
 #define ZYGOTE_MAX_CGROUPS (ZYGOTE_MAX_FDS - 1)
@@ -53,7 +55,9 @@ enum zygote_operation {
 	ZYGOTE_MAPPED,	 /* root: an id range, to try things with. Else id_count: 1: the zygote maps
 			    its own user alone; more: that many are mapped already */
 	ZYGOTE_REGISTER, /* image; with it the plan (zygote/plan.h), a sealed memory file */
-	ZYGOTE_SEAL,	 /* no more images; from here on only CRADLE */
+	ZYGOTE_SEAL,	 /* no more images; from here on only JANITOR and CRADLE */
+	ZYGOTE_JANITOR,	 /* as root: with it a socket that the server holds open to its end, and
+			    the directories in which the groups called `name` are (janitor.h) */
 	ZYGOTE_CRADLE,	 /* with it the report socket's end, and directories of control groups */
 	ZYGOTE_SPAWN,	 /* to a cradle: image, ids and limits; with it the guest socket's end */
 };
@@ -83,7 +87,12 @@ struct zygote_request {
 	uint64_t disk_inodes;
 	uint32_t nofile_soft;
 	uint32_t nofile_hard;
-	/* CRADLE: */
+	/* Where no control group holds it; 0: one does. */
+	uint64_t process_memory_bytes; /* of each process; of System V shared memory in all */
+	uint32_t process_count;	       /* processes and threads */
+	uint32_t wants_storage;	       /* STORAGE is to be reported */
+	char name[ZYGOTE_NAME_BYTES];  /* JANITOR: NUL-terminated */
+	/* CRADLE and JANITOR: */
 	uint32_t cgroup_count;	   /* <= ZYGOTE_MAX_CGROUPS */
 	uint32_t has_unified;	   /* the first group is of version 2 */
 	uint32_t optional_cgroups; /* bit I: group I only weighs (v1 cpu); a kernel that bars
@@ -94,6 +103,8 @@ enum zygote_kind {
 	ZYGOTE_HELLO,	/* id_mode says how the zygote came up */
 	ZYGOTE_DONE,	/* MAPPED, REGISTER or SEAL succeeded */
 	ZYGOTE_STARTED, /* SPAWN: PID 1 exists; with it its pidfd */
+	ZYGOTE_STORAGE, /* SPAWN: before or after STARTED; with it the file system that it writes to
+			 */
 	ZYGOTE_FAILED,	/* `text` says what failed, `error_number` why */
 };
 

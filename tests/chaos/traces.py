@@ -51,6 +51,11 @@ def parent_and_state(pid):
     return (int(fields[1]), fields[0]) if len(fields) > 2 else (0, "")
 
 
+def is_sandbox(pid):
+    """PID 1 of one; beside sandboxes a zygote has cradles, which wait to become one."""
+    return read("/proc/%d/comm" % pid).strip() == "kiln-guest"
+
+
 def descendants(root):
     children = {}
     for pid in pids():

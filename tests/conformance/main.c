@@ -24,6 +24,7 @@
 
 /* Enough for every case, and soon filled. */
 #define DISK_BYTES (64 * MIB)
+#define MEMORY_BYTES (192 * MIB)
 
 struct arguments {
 	const char *backend;
@@ -179,6 +180,8 @@ int main(int argc, char **argv)
 	parse(&arguments, argc, argv);
 	suite.name = arguments.backend;
 	arguments.config.disk_bytes = DISK_BYTES;
+	arguments.config.memory_bytes = MEMORY_BYTES;
+	arguments.config.allows_unlimited_memory = true;
 	arguments.config.nofile_hard = fd_raise_limit(&arguments.config.nofile_soft);
 	arguments.config.nofile_soft = LIMIT_NOFILE_SOFT;
 	(void)signal(SIGPIPE, SIG_IGN);

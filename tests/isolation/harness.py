@@ -8,9 +8,14 @@ import pathlib
 import queue
 import shutil
 import subprocess
+import sys
 import tempfile
 import threading
 import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "chaos"))
+
+from traces import is_sandbox
 
 # An account that is nobody's: no files, no subordinate ids.
 ORDINARY_USER = 65534

@@ -30,6 +30,7 @@ from harness import (
     descendants,
     digest,
     equal,
+    is_sandbox,
     memory_holds,
     namespaces,
     processes,
@@ -63,7 +64,7 @@ def guest_of(sandbox_server):
     """Host pids of PID 1 of each sandbox: children of the zygote, which is the driver's child."""
     parents = processes()
     zygotes = [pid for pid, parent in parents.items() if parent == sandbox_server.process.pid]
-    return [pid for pid, parent in parents.items() if parent in zygotes]
+    return [pid for pid, parent in parents.items() if parent in zygotes and is_sandbox(pid)]
 
 
 # --- the probe ----------------------------------------------------------------

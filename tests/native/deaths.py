@@ -73,7 +73,7 @@ class Server:
         if self.process.stdout.readline() != "ready\n":
             raise SystemExit("Bail out! the driver did not get ready")
         self.zygote = children(self.process.pid)[0]
-        self.inits = children(self.zygote)
+        self.inits = [pid for pid in children(self.zygote) if traces.is_sandbox(pid)]
         self.seen = traces.descendants(self.process.pid)
 
     def left(self):

@@ -45,7 +45,7 @@ struct cgroup {
 	int memory_fd; /* what counts kills; -1: nothing does */
 	int most_fd;   /* version 1: the most that was in use */
 	int pids_fd;
-	struct cgroup_counters before; /* it was taken */
+	struct guest_link_counters before; /* it was taken */
 };
 
 struct cgroups {
@@ -55,6 +55,7 @@ struct cgroups {
 	bool is_for_others; /* the zygote's root may be another user to the kernel than we are */
 	struct hierarchy hierarchies[CGROUP_CONTROLLERS];
 	unsigned hierarchy_count;
+	const char *paths[CGROUP_CONTROLLERS + 1]; /* of them; NULL-terminated */
 
 	pthread_mutex_t lock;
 	unsigned last_number;
@@ -172,13 +173,12 @@ static int give_away(int fd, const struct cgroups_request *request, struct error
 	static const char *const files[] = { ".", "cgroup.procs", "cgroup.subtree_control",
 					     "cgroup.threads" };
 
-	if (geteuid() != 0 || request->run_as == 0)
+	if (geteuid() != 0 || request->user == 0)
 		return 0;
 	for (size_t i = 0; i < ARRAY_LENGTH(files); i++) {
-		if (fchownat(fd, files[i], request->run_as, request->run_as_group, 0) < 0 &&
-		    errno != ENOENT)
+		if (fchownat(fd, files[i], request->user, request->group, 0) < 0 && errno != ENOENT)
 			return error_set_errno(err, "giving a control group to user %u",
-					       (unsigned)request->run_as);
+					       (unsigned)request->user);
 	}
 	return 0;
 }
@@ -260,6 +260,7 @@ static int make_tops(struct cgroups *cgroups, const struct cgroups_request *requ
 	for (unsigned i = 0; i < cgroups->hierarchy_count; i++) {
 		if (make_top(cgroups, &cgroups->hierarchies[i], request, err) < 0)
 			return -1;
+		cgroups->paths[i] = cgroups->hierarchies[i].path;
 	}
 	return 0;
 }
@@ -291,6 +292,22 @@ struct cgroups *cgroups_create(const struct cgroups_request *request, struct cgr
 	}
 	cgroups_destroy(cgroups);
 	return NULL;
+}
+
+const char *const *cgroups_paths(const struct cgroups *cgroups)
+{
+	return cgroups->paths;
+}
+
+void cgroups_open_bases(const struct cgroups *cgroups, struct cgroup_directories *directories)
+{
+	*directories = (struct cgroup_directories){ .is_v2 = cgroups->is_v2 };
+	for (unsigned i = 0; i < cgroups->hierarchy_count; i++) {
+		int fd = open(cgroups->hierarchies[i].base, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+		if (fd >= 0)
+			directories->fds[directories->count++] = fd;
+	}
 }
 
 /* --- the groups of sandboxes -------------------------------------------------------- */
@@ -397,7 +414,7 @@ static uint64_t count_own_limits(const struct cgroup *group, uint64_t kills)
 	return read_counter(group->most_fd, NULL) + CHARGED_AHEAD_BYTES >= limit ? kills : 0;
 }
 
-static void read_counters(const struct cgroup *group, struct cgroup_counters *counters)
+static void read_counters(const struct cgroup *group, struct guest_link_counters *counters)
 {
 	counters->memory_kills = read_counter(group->memory_fd, "oom_kill");
 	counters->own_memory_limits = count_own_limits(group, counters->memory_kills);
@@ -412,7 +429,7 @@ static void begin_counting(struct cgroup *group)
 	read_counters(group, &group->before);
 }
 
-void cgroup_count(const struct cgroup *group, struct cgroup_counters *counters)
+void cgroup_count(const struct cgroup *group, struct guest_link_counters *counters)
 {
 	read_counters(group, counters);
 	counters->memory_kills -= group->before.memory_kills;
@@ -520,6 +537,12 @@ void cgroup_release(struct cgroup *group)
 	(void)pthread_mutex_unlock(&cgroups->lock);
 }
 
+void cgroup_directories_close(struct cgroup_directories *directories)
+{
+	while (directories->count > 0)
+		cleanup_fd(&directories->fds[--directories->count]);
+}
+
 int cgroup_open(const struct cgroup *group, struct cgroup_directories *directories,
 		struct error *err)
 {
@@ -533,8 +556,7 @@ int cgroup_open(const struct cgroup *group, struct cgroup_directories *directori
 		if (fd < 0) {
 			(void)error_set_errno(err, "opening a control group below %s",
 					      hierarchy->path);
-			while (directories->count > 0)
-				cleanup_fd(&directories->fds[--directories->count]);
+			cgroup_directories_close(directories);
 			return -1;
 		}
 		/* A weight alone is no promise. */
@@ -555,7 +577,8 @@ static bool remove_tops(struct cgroups *cgroups)
 	for (unsigned i = 0; i < cgroups->hierarchy_count; i++) {
 		struct hierarchy *hierarchy = &cgroups->hierarchies[i];
 
-		if (hierarchy->path && rmdir(hierarchy->path) < 0 && errno != ENOENT)
+		/* After a drop of rights that is for others to do: EACCES. */
+		if (hierarchy->path && rmdir(hierarchy->path) < 0 && errno == EBUSY)
 			is_gone = false;
 	}
 	return is_gone;

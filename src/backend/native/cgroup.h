@@ -22,6 +22,7 @@
 
 #include "backend/native/cgroup_find.h"
 #include "base/error.h"
+#include "guest_link/guest_link.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -39,8 +40,8 @@ struct cgroups_request {
 	const char *name; /* of the group that holds all others; borrowed for the call */
 	struct cgroup_limits each;
 	struct cgroup_limits sum; /* of them all; cpu_milli is not used */
-	uid_t run_as;		  /* as root: who this process will be when it makes groups */
-	gid_t run_as_group;
+	uid_t user;		  /* as root: who this process will be when it makes groups */
+	gid_t group;
 	/* Told of each directory before it is made, so that somebody can remove what this process
 	 * cannot any more. */
 	void (*on_directory)(void *context, const char *path);
@@ -53,11 +54,24 @@ struct cgroups_facts {
 	char reason[512]; /* why not all are held, and what helps; empty if all are */
 };
 
+#define CGROUP_MAX_DIRECTORIES 3
+
+/* Where a process must go to be in it. Directories (O_PATH), the caller's to close. */
+struct cgroup_directories {
+	int fds[CGROUP_MAX_DIRECTORIES];
+	unsigned count;
+	bool is_v2;
+	uint32_t optional; /* bit I: fds[I] holds no limit that was asked for */
+};
 struct cgroups;
 
 /* NULL if no controller can be had; *facts in any case. May wait for systemd, at most some
  * seconds. */
 struct cgroups *cgroups_create(const struct cgroups_request *request, struct cgroups_facts *facts);
+/* NULL-terminated: the directories that belong to this process. Borrowed. */
+const char *const *cgroups_paths(const struct cgroups *cgroups);
+/* Where those are (O_PATH), the caller's to close with cgroup_directories_close. */
+void cgroups_open_bases(const struct cgroups *cgroups, struct cgroup_directories *directories);
 /* After every group was released and the zygote is dead. Removes what it made. Takes NULL. */
 void cgroups_destroy(struct cgroups *cgroups);
 
@@ -68,23 +82,9 @@ struct cgroup *cgroup_take(struct cgroups *cgroups, struct error *err);
 /* Everybody in it is dead, or soon will be. Takes NULL. */
 void cgroup_release(struct cgroup *group);
 
-#define CGROUP_MAX_DIRECTORIES 3
-
-/* Where a process must go to be in it. Directories (O_PATH), the caller's to close. */
-struct cgroup_directories {
-	int fds[CGROUP_MAX_DIRECTORIES];
-	unsigned count;
-	bool is_v2;
-	unsigned optional; /* bits of those that hold no limit that was asked for */
-};
 int cgroup_open(const struct cgroup *group, struct cgroup_directories *directories,
 		struct error *err);
-
-struct cgroup_counters {
-	uint64_t memory_kills;	    /* processes killed because memory ran out */
-	uint64_t own_memory_limits; /* 0: the reason was not the own limit of this group */
-	uint64_t refused_processes;
-};
+void cgroup_directories_close(struct cgroup_directories *directories);
 
 /* Since cgroup_take. What is not counted here stays 0. */
-void cgroup_count(const struct cgroup *group, struct cgroup_counters *counters);
+void cgroup_count(const struct cgroup *group, struct guest_link_counters *counters);

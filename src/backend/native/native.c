@@ -15,8 +15,12 @@
 #include "backend/native/end.h"
 #include "backend/native/id_map.h"
 #include "backend/native/image.h"
+#include "backend/native/keeper.h"
 #include "backend/native/layering.h"
+#include "backend/native/limits.h"
 #include "backend/native/starter.h"
+#include "backend/native/usage.h"
+#include "backend/owner.h"
 #include "base/alloc.h"
 #include "base/attr.h"
 #include "base/cleanup.h"
@@ -49,13 +53,27 @@ struct native_backend {
 	enum zygote_layering layering;
 	uint32_t first_ids; /* as root: of the range that the image was tried with */
 	bool shares_ids;    /* all sandboxes have that one; else each its own */
+
+	struct limits limits;
+	struct owner *owner;
+	int janitor_fd;		 /* -1: there is none, nor a need */
+	bool has_groups;	 /* as far as they are to be had */
+	struct cgroups *cgroups; /* NULL: there are none */
+	struct cgroups_facts cgroups_facts;
+	struct keeper *keeper;
+	struct usage *usage; /* NULL: control groups hold the sums */
 };
 
 struct native_sandbox {
 	struct sandbox sandbox;
 	struct guest_link *link;
 	int pidfd;
-	uint32_t id_base;	/* of its range; 0: it has none of its own */
+	int socket_fd;	      /* to its guest, until the link has it */
+	uint32_t id_base;     /* of its range; 0: it has none of its own */
+	struct cgroup *group; /* NULL without control groups */
+	struct usage_sandbox *usage;
+	/* Kills for want of memory by the last look: one more explains a death. */
+	_Atomic uint64_t memory_kills;
 	_Atomic bool was_reset; /* killed by us, because a command could not be */
 };
 
@@ -80,7 +98,13 @@ static void native_close(struct backend *backend)
 {
 	struct native_backend *native = native_of(backend);
 
+	keeper_destroy(native->keeper);
+	usage_destroy(native->usage);
 	starter_destroy(native->starter);
+	/* Now that nobody is left in them. */
+	cgroups_destroy(native->cgroups);
+	starter_clean(&native->janitor_fd);
+	owner_destroy(native->owner);
 	image_abandon(native->reading);
 	id_ranges_finish(&native->ranges);
 	(void)pthread_mutex_destroy(&native->lock);
@@ -130,9 +154,56 @@ static int instruct_zygote(struct native_backend *native, const struct cancel *c
 	return native->has_failed ? -1 : 0;
 }
 
+static void note_directory(void *context, const char *path)
+{
+	struct native_backend *native = context;
+	struct error err = ERROR_INIT;
+
+	if (owner_record(native->owner, OWNER_CGROUP, path, &err) < 0)
+		log_event(LOG_WARNING, "not_recorded", LOG_STRING("error", err.message));
+}
+
+/* What root makes now, somebody without its rights could not remove at the end. */
+static int keep_clean(struct native_backend *native, struct error *err)
+{
+	struct cgroup_directories bases;
+
+	cgroups_open_bases(native->cgroups, &bases);
+	native->janitor_fd = starter_keep_clean(native->starter, bases.fds, bases.count,
+						owner_name(native->owner), err);
+	cgroup_directories_close(&bases);
+	return native->janitor_fd < 0 ? -1 : 0;
+}
+
+/* Before the first cradle, which will be in a group. As root: while we are. */
+static int make_groups(struct native_backend *native, struct error *err)
+{
+	const struct backend_config *config = native->backend.config;
+	struct cgroups_request request = {
+		.zygote = starter_pid(native->starter),
+		.each = native->limits.each,
+		.sum = native->limits.sum,
+		.user = config->server_uid,
+		.group = config->server_gid,
+		.on_directory = note_directory,
+		.context = native,
+	};
+
+	native->owner = owner_create();
+	request.name = owner_name(native->owner);
+	native->cgroups = cgroups_create(&request, &native->cgroups_facts);
+	native->has_groups = true;
+	limits_log(&native->limits, &native->cgroups_facts);
+	if (limits_check(config, &native->cgroups_facts, err) < 0)
+		return -1;
+	return native->cgroups && geteuid() == 0 ? keep_clean(native, err) : 0;
+}
+
 static int prepare_now(struct native_backend *native, const struct cancel *cancel,
 		       const struct backend_progress *progress, struct error *err)
 {
+	const bool *holds = native->cgroups_facts.holds;
+
 	if (!native->is_instructed && instruct_zygote(native, cancel, progress, err) < 0)
 		return -1;
 	native->has_failed = starter_await_image(native->starter, &native->shares_ids, err) < 0;
@@ -140,6 +211,12 @@ static int prepare_now(struct native_backend *native, const struct cancel *cance
 		return -1;
 	if (!native->shares_ids)
 		id_ranges_release(&native->ranges, native->first_ids);
+	native->has_failed = !native->has_groups && make_groups(native, err) < 0;
+	if (native->has_failed)
+		return -1;
+	if (!holds[CGROUP_MEMORY] || !holds[CGROUP_PIDS])
+		native->usage = usage_create(starter_pid(native->starter), &native->limits.sum);
+	native->keeper = keeper_create(native->starter, native->cgroups);
 	return 0;
 }
 
@@ -181,7 +258,7 @@ static int prepare_as_root(struct native_backend *native, struct error *err)
 	const struct backend_progress progress = { log_progress, NULL };
 
 	if (instruct_zygote(native, NULL, &progress, err) == 0)
-		return 0;
+		return make_groups(native, err);
 	if (err && err->kind == ERROR_CONFIG)
 		err->kind = ERROR_UNAVAILABLE;
 	return -1;
@@ -199,6 +276,8 @@ static struct backend *native_open(const struct backend_config *config, struct e
 	}
 	native = alloc_zeroed(sizeof(*native));
 	native->backend.config = config;
+	limits_load(&native->limits, config);
+	native->janitor_fd = -1;
 	(void)pthread_mutex_init(&native->lock, NULL);
 	/* Before anything else, since the start of the server waits for it. */
 	if (geteuid() == 0)
@@ -218,7 +297,9 @@ static const char *const *native_kept_paths(struct backend *backend)
 	const struct native_backend *native = native_of(backend);
 
 	/* Root of a container has the rights of an ordinary user, and needs them all. */
-	return native->is_instructed && native->facts.id_mode == ZYGOTE_PRIVILEGED ? none : NULL;
+	if (!native->is_instructed || native->facts.id_mode != ZYGOTE_PRIVILEGED)
+		return NULL;
+	return native->cgroups ? cgroups_paths(native->cgroups) : none;
 }
 
 static void add_sentence(char *text, size_t bytes, const char *sentence)
@@ -244,13 +325,15 @@ static int native_describe(struct backend *backend, struct exec_facts *facts, st
 {
 	struct native_backend *native = native_of(backend);
 	const struct image *image = &native->image;
+	struct exec_limits held;
 
 	if (prepare(native, NULL, NULL, err) < 0)
 		return -1;
-	*facts = (struct exec_facts){
-		.saves_output = true,
-		.disk_bytes = backend->config->disk_bytes,
-	};
+	limits_held(&native->limits, &native->cgroups_facts, &held);
+	*facts = (struct exec_facts){ .saves_output = true,
+				      .disk_bytes = held.disk_bytes,
+				      .memory_bytes = held.memory_bytes,
+				      .processes = native->limits.each.pids };
 	(void)snprintf(facts->system, sizeof(facts->system), "%s", image->system);
 	(void)snprintf(facts->image, sizeof(facts->image), "%s",
 		       backend->config->image ? backend->config->image : "");
@@ -288,7 +371,10 @@ static void sandbox_free(struct native_sandbox *sandbox)
 		is_dead = end_wait(sandbox->pidfd);
 	}
 	guest_link_close(sandbox->link);
+	cleanup_fd(&sandbox->socket_fd);
 	cleanup_fd(&sandbox->pidfd);
+	usage_remove(sandbox->usage);
+	cgroup_release(sandbox->group);
 	/* A range with a process left in it (stuck in the kernel) is never given out again. */
 	if (sandbox->id_base != 0 && !native->shares_ids && is_dead)
 		id_ranges_release(&native->ranges, sandbox->id_base);
@@ -304,7 +390,8 @@ static void fill_request(const struct native_backend *native, uint32_t id_base,
 			 struct zygote_request *request)
 {
 	const struct backend_config *config = native->backend.config;
-	uint64_t disk = config->disk_bytes ? config->disk_bytes : LIMIT_DEFAULT_DISK_BYTES;
+	const struct limits *limits = &native->limits;
+	const bool *holds = native->cgroups_facts.holds;
 	/* The kernel counts descriptors in flight by host user, and one sandbox must not use up
 	 * what the server needs. */
 	unsigned long nofile = least(LIMIT_NOFILE_HARD, config->nofile_hard / 4);
@@ -313,11 +400,52 @@ static void fill_request(const struct native_backend *native, uint32_t id_base,
 		.image = 0,
 		.id_base = id_base,
 		.id_count = native->facts.id_count,
-		.disk_bytes = disk,
-		.disk_inodes = disk / LIMIT_DISK_BYTES_PER_INODE + LIMIT_DISK_OWN_INODES,
+		.disk_bytes = limits->disk_bytes,
+		.disk_inodes =
+			limits->disk_bytes / LIMIT_DISK_BYTES_PER_INODE + LIMIT_DISK_OWN_INODES,
 		.nofile_soft = (uint32_t)least(LIMIT_NOFILE_SOFT, nofile),
 		.nofile_hard = (uint32_t)nofile,
+		.process_memory_bytes = holds[CGROUP_MEMORY] ? 0 : limits->each.memory_bytes,
+		.process_count = holds[CGROUP_PIDS] ? 0 : (uint32_t)limits->each.pids,
+		.wants_storage = native->usage != NULL,
 	};
+}
+
+static bool read_counters(void *context, struct guest_link_counters *counters)
+{
+	struct native_sandbox *sandbox = context;
+
+	if (!sandbox->group)
+		return false;
+	cgroup_count(sandbox->group, counters);
+	atomic_store(&sandbox->memory_kills, counters->memory_kills);
+	return true;
+}
+
+/* In a place that `take` gives. */
+static int spawn(struct native_sandbox *sandbox, const struct zygote_request *request,
+		 int (*take)(struct keeper *keeper, struct place *place, struct error *err),
+		 const struct cancel *cancel, uint64_t deadline_ms, bool *may_try_again,
+		 struct error *err)
+{
+	struct native_backend *native = native_of(sandbox->sandbox.backend);
+	struct starter_process process;
+	struct place place = { .cradle = NULL };
+
+	*may_try_again = false;
+	if (take(native->keeper, &place, err) < 0)
+		return -1;
+	if (cradle_spawn(place.cradle, request, cancel, deadline_ms, &process, err) < 0) {
+		*may_try_again = place.was_ready && err->kind != ERROR_CANCELLED;
+		cgroup_release(place.group);
+		return -1;
+	}
+	sandbox->group = place.group;
+	sandbox->pidfd = process.pidfd;
+	sandbox->socket_fd = process.socket_fd;
+	if (process.storage_fd >= 0)
+		sandbox->usage = usage_add(native->usage, process.storage_fd);
+	return 0;
 }
 
 /* A process in its namespaces, set up; then its guest. */
@@ -325,9 +453,9 @@ static int start(struct native_sandbox *sandbox, const struct cancel *cancel, st
 {
 	struct native_backend *native = native_of(sandbox->sandbox.backend);
 	uint64_t deadline = clock_now_ms() + LIMIT_CREATE_MS;
-	struct starter_process process;
 	struct zygote_request request;
-	struct cradle *cradle;
+	bool may_try_again;
+	int result;
 	struct guest_link_config link = { .kill_sandbox = reset_sandbox,
 					  .context = sandbox,
 					  .env = command_environment,
@@ -335,14 +463,19 @@ static int start(struct native_sandbox *sandbox, const struct cancel *cancel, st
 					  .ready_deadline = deadline,
 					  .cancel = cancel };
 
-	fill_request(native, sandbox->id_base, &request);
-	link.limits.disk_bytes = request.disk_bytes;
-	link.limits.disk_is_memory = true;
-	cradle = starter_cradle(native->starter, NULL, err);
-	if (!cradle || cradle_spawn(cradle, &request, cancel, deadline, &process, err) < 0)
+	if (native->usage && usage_check(native->usage, err) < 0)
 		return -1;
-	sandbox->pidfd = process.pidfd;
-	link.socket_fd = process.socket_fd;
+	fill_request(native, sandbox->id_base, &request);
+	result = spawn(sandbox, &request, keeper_take, cancel, deadline, &may_try_again, err);
+	/* Somebody may have killed a cradle that waited. */
+	if (result < 0 && may_try_again)
+		result = spawn(sandbox, &request, keeper_make, cancel, deadline, &may_try_again,
+			       err);
+	if (result < 0)
+		return -1;
+	limits_held(&native->limits, &native->cgroups_facts, &link.limits);
+	link.read_counters = native->cgroups ? read_counters : NULL;
+	link.socket_fd = take_fd(&sandbox->socket_fd);
 	link.shell = native->image.shell[0] ? native->image.shell : NULL;
 	sandbox->link = guest_link_open(&link, err);
 	return sandbox->link ? 0 : -1;
@@ -360,6 +493,7 @@ static struct sandbox *native_create(struct backend *backend, const char *id,
 	sandbox = alloc_zeroed(sizeof(*sandbox));
 	sandbox->sandbox.backend = backend;
 	sandbox->pidfd = -1;
+	sandbox->socket_fd = -1;
 	(void)snprintf(sandbox->sandbox.id, sizeof(sandbox->sandbox.id), "%s", id);
 	if (native->facts.id_mode == ZYGOTE_PRIVILEGED) {
 		sandbox->id_base =
@@ -402,6 +536,25 @@ static int native_death_fd(const struct sandbox *sandbox)
 	return native->pidfd;
 }
 
+/* The guest itself, or all that was left, was killed for want of memory since the last look. */
+static bool ran_out_of_memory(struct native_sandbox *sandbox, char cause[BACKEND_CAUSE_BYTES])
+{
+	struct native_backend *native = native_of(sandbox->sandbox.backend);
+	uint64_t seen = atomic_load(&sandbox->memory_kills);
+	struct guest_link_counters counters;
+	struct exec_limits held;
+	char limit[EXEC_LIMIT_TEXT_BYTES];
+
+	if (!read_counters(sandbox, &counters) || counters.memory_kills <= seen)
+		return false;
+	limits_held(&native->limits, &native->cgroups_facts, &held);
+	exec_limit_describe(limit,
+			    counters.own_memory_limits > 0 ? EXEC_LIMIT_MEMORY : EXEC_LIMIT_MACHINE,
+			    &held);
+	(void)snprintf(cause, BACKEND_CAUSE_BYTES, "killed by %s", limit);
+	return true;
+}
+
 static void native_death_cause(struct sandbox *sandbox, char cause[BACKEND_CAUSE_BYTES])
 {
 	struct native_sandbox *native = native_sandbox_of(sandbox);
@@ -411,6 +564,8 @@ static void native_death_cause(struct sandbox *sandbox, char cause[BACKEND_CAUSE
 		text = "it was reset because a command in it could not be killed";
 	else if (!starter_is_alive(native_of(sandbox->backend)->starter))
 		text = "the process that starts sandboxes was killed from outside";
+	else if (ran_out_of_memory(native, cause))
+		return;
 	else
 		text = end_cause(native->pidfd);
 	(void)snprintf(cause, BACKEND_CAUSE_BYTES, "%s", text);
@@ -443,6 +598,14 @@ static int try_sandbox(struct backend *backend, struct error *err)
 	return 0;
 }
 
+static void diagnose_sandbox(const struct native_backend *native, const struct diagnosis *diagnosis)
+{
+	if (native->image.left_out[0])
+		diagnosis->line(diagnosis->context, DIAGNOSIS_WARNING, "image",
+				native->image.left_out, NULL);
+	limits_diagnose(&native->limits, &native->cgroups_facts, diagnosis);
+}
+
 static void native_diagnose(const struct backend_config *config, const struct diagnosis *diagnosis)
 {
 	struct error err = ERROR_INIT;
@@ -453,9 +616,8 @@ static void native_diagnose(const struct backend_config *config, const struct di
 	backend = native_open(config, &err);
 	if (backend) {
 		native = native_of(backend);
-		if (try_sandbox(backend, &err) == 0 && native->image.left_out[0])
-			diagnosis->line(diagnosis->context, DIAGNOSIS_WARNING, "image",
-					native->image.left_out, NULL);
+		if (try_sandbox(backend, &err) == 0)
+			diagnose_sandbox(native, diagnosis);
 		native_close(backend);
 	}
 	if (err.kind == ERROR_NONE)
@@ -465,8 +627,12 @@ static void native_diagnose(const struct backend_config *config, const struct di
 		diagnosis->line(diagnosis->context, DIAGNOSIS_FAILED, "sandbox", err.message, NULL);
 }
 
-static const char *const native_options[] = { "image",	      "shell",	      "disk",
-					      "host-exclude", "host-include", NULL };
+static const char *const native_options[] = {
+	"image",	"shell",	"cpu",
+	"memory",	"pids-limit",	"disk",
+	"total-memory", "total-pids",	"allow-unlimited-memory",
+	"host-exclude", "host-include", NULL
+};
 
 extern const struct backend_type backend_native;
 const struct backend_type backend_native = {

@@ -26,6 +26,8 @@
 #define ZYGOTE_SOCKET_FD 3
 
 /* How long a zygote whose sockets are closed may take to die. */
+/* For a cradle that waits to end. */
+#define DISCARD_MS 100
 #define DYING_MS 100
 
 struct starter {
@@ -84,6 +86,11 @@ void starter_destroy(struct starter *starter)
 	cleanup_fd(&starter->socket_fd);
 	spawn_finish(&starter->zygote);
 	free(starter);
+}
+
+pid_t starter_pid(const struct starter *starter)
+{
+	return starter->zygote.pid;
 }
 
 bool starter_is_alive(const struct starter *starter)
@@ -229,6 +236,41 @@ int starter_await_image(struct starter *starter, bool *shares_ids, struct error 
 	return expect(starter, ZYGOTE_DONE, &sealed, err);
 }
 
+/* --- the end ---------------------------------------------------------------------- */
+
+int starter_keep_clean(struct starter *starter, const int *fds, unsigned count, const char *name,
+		       struct error *err)
+{
+	struct zygote_request request = { .operation = ZYGOTE_JANITOR, .cgroup_count = count };
+	CLEANUP(cleanup_fd) int ours = -1;
+	CLEANUP(cleanup_fd) int theirs = -1;
+	int passed[ZYGOTE_MAX_FDS];
+	int pair[2];
+
+	assert(count <= ZYGOTE_MAX_CGROUPS && strlen(name) < sizeof(request.name));
+	if (fd_packet_pair(pair, err) < 0)
+		return -1;
+	ours = pair[0];
+	theirs = pair[1];
+	passed[0] = theirs;
+	memcpy(passed + 1, fds, count * sizeof(int));
+	(void)snprintf(request.name, sizeof(request.name), "%s", name);
+	if (zygote_send(starter->socket_fd, &request, sizeof(request), passed, 1 + count, err) < 0)
+		return zygote_is_gone(err);
+	return take_fd(&ours);
+}
+
+void starter_clean(int *janitor_fd)
+{
+	struct pollfd gone = { .fd = *janitor_fd, .events = POLLIN };
+
+	if (*janitor_fd < 0)
+		return;
+	(void)shutdown(*janitor_fd, SHUT_WR);
+	(void)poll(&gone, 1, (int)LIMIT_GROUPS_END_MS);
+	cleanup_fd(janitor_fd);
+}
+
 /* --- cradles ---------------------------------------------------------------------- */
 
 /* Descriptors in flight are counted by user: another process of ours may have used them up for a
@@ -300,12 +342,23 @@ bool cradle_is_alive(const struct cradle *cradle)
 	return poll(&said, 1, 0) == 0;
 }
 
-void cradle_discard(struct cradle *cradle)
+static void forget(struct cradle *cradle)
 {
-	if (!cradle)
-		return;
 	cleanup_fd(&cradle->report_fd);
 	free(cradle);
+}
+
+void cradle_discard(struct cradle *cradle)
+{
+	struct pollfd gone = { .events = POLLIN };
+
+	if (!cradle)
+		return;
+	/* Until it has read that, it still is in its groups. */
+	gone.fd = cradle->report_fd;
+	(void)shutdown(cradle->report_fd, SHUT_WR);
+	(void)poll(&gone, 1, DISCARD_MS);
+	forget(cradle);
 }
 
 static int ended_early(const struct starter *starter, struct error *err)
@@ -320,13 +373,27 @@ static int ended_early(const struct starter *starter, struct error *err)
 			 "(kiln-cradle) was killed from outside");
 }
 
+/* Where the descriptor of a report goes. */
+static int *place_of(const struct zygote_report *report, struct starter_process *process)
+{
+	switch (report->kind) {
+	case ZYGOTE_STARTED:
+		return &process->pidfd;
+	case ZYGOTE_STORAGE:
+		return &process->storage_fd;
+	default:
+		return NULL;
+	}
+}
+
 /* Follows a start until the sandbox's set-up is through: end-of-file after STARTED. */
 static int follow(const struct cradle *cradle, const struct cancel *cancel, uint64_t deadline_ms,
-		  int *pidfd, struct error *err)
+		  struct starter_process *process, struct error *err)
 {
 	for (;;) {
 		struct zygote_report report;
 		int fd = -1;
+		int *place;
 		int got;
 
 		if (wait_readable(cradle->report_fd, cancel, deadline_ms, err) < 0)
@@ -335,18 +402,20 @@ static int follow(const struct cradle *cradle, const struct cancel *cancel, uint
 		if (got < 0)
 			return -1;
 		if (got == 0)
-			return *pidfd >= 0 ? 0 : ended_early(cradle->starter, err);
-		if (*pidfd >= 0 || fd < 0) {
+			return process->pidfd >= 0 ? 0 : ended_early(cradle->starter, err);
+		place = place_of(&report, process);
+		if (!place || *place >= 0 || fd < 0) {
 			cleanup_fd(&fd);
 			return error_set(err, ERROR_INTERNAL, "the zygote answered out of turn");
 		}
-		*pidfd = fd;
+		*place = fd;
 	}
 }
 
 /* Tells the cradle what it is to be, and waits until it is. */
 static int spawn(const struct cradle *cradle, const struct zygote_request *request, int guest_fd,
-		 const struct cancel *cancel, uint64_t deadline_ms, int *pidfd, struct error *err)
+		 const struct cancel *cancel, uint64_t deadline_ms, struct starter_process *process,
+		 struct error *err)
 {
 	struct error failure = ERROR_INIT;
 
@@ -357,7 +426,7 @@ static int spawn(const struct cradle *cradle, const struct zygote_request *reque
 			*err = failure;
 		return -1;
 	}
-	if (follow(cradle, cancel, deadline_ms, pidfd, err) < 0)
+	if (follow(cradle, cancel, deadline_ms, process, err) < 0)
 		return -1;
 	/* A zygote that died before the sandbox had tied itself to it could not take it along. */
 	return starter_is_alive(cradle->starter) ? 0 : zygote_is_gone(err);
@@ -368,9 +437,9 @@ int cradle_spawn(struct cradle *cradle, const struct zygote_request *request,
 		 struct error *err)
 {
 	struct zygote_request wanted = *request;
+	struct starter_process made = { -1, -1, -1 };
 	CLEANUP(cleanup_fd) int guest = -1;
 	CLEANUP(cleanup_fd) int theirs = -1;
-	CLEANUP(cleanup_fd) int pidfd = -1;
 	int result = -1;
 	int pair[2];
 
@@ -378,17 +447,19 @@ int cradle_spawn(struct cradle *cradle, const struct zygote_request *request,
 	if (fd_packet_pair(pair, err) == 0) {
 		guest = pair[0];
 		theirs = pair[1];
-		result = spawn(cradle, &wanted, theirs, cancel, deadline_ms, &pidfd, err);
+		result = spawn(cradle, &wanted, theirs, cancel, deadline_ms, &made, err);
 	}
 	/* A sandbox that has not told its pidfd yet is killed by its cradle, which finds our end of
 	 * the report socket closed. */
-	cradle_discard(cradle);
+	forget(cradle);
 	if (result < 0) {
-		if (pidfd >= 0)
-			(void)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+		if (made.pidfd >= 0)
+			(void)syscall(SYS_pidfd_send_signal, made.pidfd, SIGKILL, NULL, 0);
+		cleanup_fd(&made.pidfd);
+		cleanup_fd(&made.storage_fd);
 		return -1;
 	}
-	process->pidfd = take_fd(&pidfd);
+	*process = made;
 	process->socket_fd = take_fd(&guest);
 	return 0;
 }

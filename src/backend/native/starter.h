@@ -44,8 +44,19 @@ int starter_send_image(struct starter *starter, const struct buf *plan,
 /* Waits until all of that is done. *shares_ids: every sandbox must have the first range. */
 int starter_await_image(struct starter *starter, bool *shares_ids, struct error *err);
 
+pid_t starter_pid(const struct starter *starter);
 /* False once the zygote is gone, and every sandbox with it. */
 bool starter_is_alive(const struct starter *starter);
+
+/* --- the end ---------------------------------------------------------------------- */
+
+/* As root, before rights are dropped: a process that waits for the end of this server, whatever
+ * that is, and then removes the groups called `name` in these directories (borrowed), with the
+ * empty groups in them (zygote/janitor.h). Returns the descriptor that it watches, or -1. */
+int starter_keep_clean(struct starter *starter, const int *fds, unsigned count, const char *name,
+		       struct error *err);
+/* Has that done now, and waits for it. Takes -1. */
+void starter_clean(int *janitor_fd);
 
 /* --- sandboxes ------------------------------------------------------------------- */
 
@@ -71,12 +82,13 @@ bool cradle_is_alive(const struct cradle *cradle);
 void cradle_discard(struct cradle *cradle);
 
 struct starter_process {
-	int pidfd;     /* PID 1 of the sandbox; readable once it is dead */
-	int socket_fd; /* to its guest */
+	int pidfd;	/* PID 1 of the sandbox; readable once it is dead */
+	int socket_fd;	/* to its guest */
+	int storage_fd; /* O_PATH, of what it writes to, if the request wanted it; else -1 */
 };
 
 /* Makes the sandbox, and takes the cradle in any case. Of the request, `operation` and the members
- * of CRADLE are not used. Both descriptors are the caller's. On failure nothing is left, or nothing
+ * of CRADLE are not used. The descriptors are the caller's. On failure nothing is left, or nothing
  * that lives on. */
 int cradle_spawn(struct cradle *cradle, const struct zygote_request *request,
 		 const struct cancel *cancel, uint64_t deadline_ms, struct starter_process *process,

@@ -71,7 +71,13 @@ static void the_defaults_are_those_of_the_documentation(void **state)
 	assert_null(line.config.backend.image);
 	assert_null(line.config.backend.shell);
 	assert_false(line.config.backend.has_network);
-	assert_int_equal(line.config.backend.disk_bytes, 512 * MIB);
+	assert_int_equal(line.config.backend.memory_bytes, 0);
+	assert_int_equal(line.config.backend.cpu_milli, 0);
+	assert_int_equal(line.config.backend.pids, 256);
+	assert_int_equal(line.config.backend.disk_bytes, 0);
+	assert_int_equal(line.config.backend.total_memory_bytes, 0);
+	assert_int_equal(line.config.backend.total_pids, 0);
+	assert_false(line.config.backend.allows_unlimited_memory);
 	options_finish(&line.options);
 }
 
@@ -82,6 +88,8 @@ static void values_reach_their_places(void **state)
 	(void)state;
 	assert_int_equal(LOAD(&line, "--sandbox-scope=handle", "--log-level=debug",
 			      "--log-format=json", "--max-creating=3", "--max-parallel=1",
+			      "--memory=2g", "--cpu=1.5", "--pids-limit=99", "--disk=1g",
+			      "--total-memory=8g", "--total-pids=999", "--allow-unlimited-memory",
 			      "--shell=ash", "--pool=0", "--image=/srv/root", "--network",
 			      "--tool-instruction-override=text"),
 			 0);
@@ -89,6 +97,13 @@ static void values_reach_their_places(void **state)
 	assert_int_equal(line.config.log_level, LOG_DEBUG);
 	assert_int_equal(line.config.log_format, LOG_JSON);
 	assert_int_equal(line.config.registry.max_creating, 3);
+	assert_int_equal(line.config.backend.memory_bytes, 2048 * MIB);
+	assert_int_equal(line.config.backend.cpu_milli, 1500);
+	assert_int_equal(line.config.backend.pids, 99);
+	assert_int_equal(line.config.backend.disk_bytes, 1024 * MIB);
+	assert_int_equal(line.config.backend.total_memory_bytes, 8192 * MIB);
+	assert_int_equal(line.config.backend.total_pids, 999);
+	assert_true(line.config.backend.allows_unlimited_memory);
 	assert_int_equal(line.config.registry.max_parallel, 1);
 	assert_true(line.config.registry.is_pool_early);
 	assert_string_equal(line.config.backend.shell, "ash");
@@ -220,8 +235,8 @@ static void caps_shrink_to_the_descriptors_there_are(void **state)
 /* --- the choice of a backend ------------------------------------------------ */
 
 /* What the registry of this test has; the real one depends on the build. */
-static const char *const native_options[] = { "image", "disk", "host-exclude", "host-include",
-					      NULL };
+static const char *const native_options[] = { "image", "cpu",	       "memory",       "pids-limit",
+					      "disk",  "host-exclude", "host-include", NULL };
 static const struct backend_type native = { .name = "native", .options = native_options };
 static const struct backend_type docker = { .name = "docker", .missing = "Build it." };
 static const struct backend_type bare = { .name = "modal" };
@@ -254,7 +269,9 @@ static const struct choice choices[] = {
 	{ { "--image=/srv/root" }, "native", "--image", ERROR_NONE },
 	{ { "--image=./root.tar" }, "native", "--image", ERROR_NONE },
 	{ { "--image=../root" }, "native", "--image", ERROR_NONE },
-	{ { "--disk=1g" }, "native", "--disk", ERROR_NONE },
+	{ { "--disk=1023m" }, "native", "--disk", ERROR_NONE },
+	{ { "--memory=4g", "--disk=2g" }, "native", "--disk", ERROR_NONE },
+	{ { "--memory=64m", "--cpu=0.5", "--pids-limit=99" }, "native", "auto", ERROR_NONE },
 	{ { "--host-exclude=/usr/bin/x..y", "--host-include=/usr/src/" },
 	  "native",
 	  "auto",
@@ -344,14 +361,24 @@ static const struct choice choices[] = {
 	  "modal, got: "
 	  "nonsense",
 	  ERROR_CONFIG },
-	{ { "--memory=1g" },
+	{ { "--memory=256m", "--disk=256m" },
 	  NULL,
-	  "The native backend does not enforce --memory yet, and a limit is never ignored. Leave "
+	  "--disk (256m) must be below --memory (256m): the files of a native sandbox live in "
+	  "memory and count. Raise --memory, or lower --disk.",
+	  ERROR_USAGE },
+	{ { NULL, "KILNTAINERS_DISK=2g" },
+	  NULL,
+	  "--disk (2g) must be below --memory (1g): the files of a native sandbox live in "
+	  "memory and count. Raise --memory, or lower --disk.",
+	  ERROR_CONFIG },
+	{ { "--backend=modal", "--memory=1g" },
+	  NULL,
+	  "The modal backend does not enforce --memory yet, and a limit is never ignored. Leave "
 	  "--memory out.",
 	  ERROR_CONFIG },
-	{ { NULL, "KILNTAINERS_CPU=2" },
+	{ { "--backend=modal", NULL, "KILNTAINERS_CPU=2" },
 	  NULL,
-	  "The native backend does not enforce --cpu yet, and a limit is never ignored. Leave "
+	  "The modal backend does not enforce --cpu yet, and a limit is never ignored. Leave "
 	  "--cpu out.",
 	  ERROR_CONFIG },
 	{ { "--backend=modal", "--disk=1g" },

@@ -273,7 +273,7 @@ static void without_flags_every_value_is_its_default(void **state)
 	assert_int_equal(option_number(&options, OPTION_TIMEOUT), LIMIT_DEFAULT_TIMEOUT_S);
 	assert_int_equal(option_number(&options, OPTION_MAX_TIMEOUT), LIMIT_DEFAULT_MAX_TIMEOUT_S);
 	assert_int_equal(option_number(&options, OPTION_OUTPUT_LIMIT), LIMIT_DEFAULT_OUTPUT_BYTES);
-	assert_int_equal(option_number(&options, OPTION_DISK), LIMIT_DEFAULT_DISK_BYTES);
+	assert_int_equal(option_number(&options, OPTION_PIDS_LIMIT), LIMIT_DEFAULT_PIDS);
 	assert_int_equal(option_number(&options, OPTION_PORT), 8435);
 	assert_int_equal(option_number(&options, OPTION_SESSION_TIMEOUT), 300);
 	assert_int_equal(option_number(&options, OPTION_NETWORK), 0);

@@ -147,7 +147,7 @@ static void do_nothing(void)
 
 static void kills_by_the_memory_limit_are_counted(void **state)
 {
-	struct cgroup_counters counters;
+	struct guest_link_counters counters;
 	struct cgroup *group;
 	int status;
 
@@ -165,7 +165,7 @@ static void kills_by_the_memory_limit_are_counted(void **state)
 
 static void refused_processes_are_counted(void **state)
 {
-	struct cgroup_counters counters;
+	struct guest_link_counters counters;
 	struct cgroup *group;
 
 	(void)state;
@@ -180,7 +180,7 @@ static void refused_processes_are_counted(void **state)
 
 static void a_group_that_is_used_again_counts_from_zero(void **state)
 {
-	struct cgroup_counters counters;
+	struct guest_link_counters counters;
 	struct cgroup *group;
 
 	(void)state;
