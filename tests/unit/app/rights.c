@@ -355,10 +355,12 @@ static const struct {
 static int check_claims(const struct scene *scene)
 {
 	const char *const kept[] = { scene->kept, "/no/such/directory", NULL };
+	const gid_t further[] = { 0, 4 };
 	bool is_walled = has_landlock();
 	struct error err = ERROR_INIT;
 
-	if (rights_drop(SOMEBODY, ANOTHER, kept, &err) < 0) {
+	if (setgroups(ARRAY_LENGTH(further), further) < 0 ||
+	    rights_drop(SOMEBODY, ANOTHER, kept, &err) < 0) {
 		(void)fprintf(stderr, "# %s\n", err.message);
 		return 255;
 	}
