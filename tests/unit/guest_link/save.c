@@ -155,15 +155,17 @@ static void the_guest_is_told_what_to_remove(void **state)
 	for (size_t i = 0; i < ARRAY_LENGTH(orders); i++) {
 		save(link, 10, 20, NULL, &attempt);
 		assert_int_equal(attempt.status, i == 1 ? -1 : 0);
+	}
+	assert_string_equal(attempt.saved.paths[EXEC_STDOUT], "/tmp/.kilntainers/10.stdout");
+	guest_link_close(link);
+	hostile_finish(&guest);
+	for (size_t i = 0; i < ARRAY_LENGTH(orders); i++) {
 		assert_int_equal(orders[i].number, i + 1);
 		assert_int_equal(orders[i].stdout_bytes, 10);
 		assert_int_equal(orders[i].stderr_bytes, 20);
 		/* One of ten failed, so that the tenth is the ninth to be kept. */
 		assert_int_equal(orders[i].removed[0], i == 9 ? 1 : 0);
 	}
-	assert_string_equal(attempt.saved.paths[EXEC_STDOUT], "/tmp/.kilntainers/10.stdout");
-	guest_link_close(link);
-	hostile_finish(&guest);
 }
 
 static void take_nothing(struct hostile_guest *guest)
