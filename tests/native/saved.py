@@ -55,6 +55,10 @@ while not os.path.exists("/tmp/stop"):
             saves = parent > 1 and stat(parent)[1] != "D"
             if name == "kiln-guest" and pid not in spared and (saves or sys.argv[2] == "all"):
                 os.kill(pid, int(sys.argv[1]))
+                if sys.argv[2] == "look":
+                    with open("/proc/%d/status" % pid) as file, open("/tmp/seen", "w") as seen:
+                        seen.write(file.read())
+                    os.rename("/tmp/seen", "/tmp/stop")
         except (OSError, ValueError):
             pass
 """
@@ -165,6 +169,21 @@ def hunted(number, whom):
         equal(sandbox.ok("wc -c < " + found.group(1)).strip(), "2000000", "bytes saved")
 
 
+def with_a_commands_rights():
+    """Whoever saves is stopped and looked at."""
+    rights = ("Uid", "Gid", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs",
+              "Seccomp", "Seccomp_filters")
+    pick = "grep -E '^(%s):' " % "|".join(rights)
+    with Sandbox() as sandbox:
+        sandbox.ok("cat > /workspace/hunter.py", stdin=HUNTER)
+        sandbox.ok("setsid python3 /workspace/hunter.py 19 look >/dev/null 2>&1 & sleep 0.3")
+        for _ in range(50):
+            sandbox.run(LARGE, timeout=2)
+            if sandbox.run("test -e /tmp/stop")["exit_code"] == 0:
+                break
+        equal(sandbox.ok(pick + "/tmp/stop"), sandbox.ok(pick + "/proc/self/status"), "rights")
+
+
 def no_processes_left():
     known = subprocess.run([PROGRAM, "--help"], capture_output=True, check=True).stdout
     if not re.search(rb"^ +--pids-limit", known, re.M):
@@ -193,6 +212,7 @@ def main():
             ("no file left is a reason, and nothing is left of it", no_files_left),
             ("/tmp may be gone, a link, or a FIFO", no_place),
             ("a link into /proc leads nowhere", nothing_of_the_host),
+            ("who saves has a command's rights", with_a_commands_rights),
             ("who kills whatever saves is told of it", hunted, 9, "savers"),
             ("who stops whatever saves does not keep the call", hunted, 19, "savers"),
             ("who kills the guest's helpers too loses nothing but his commands",
