@@ -211,8 +211,7 @@ static int take_scope(const struct cgroup_base_request *request, struct cgroup_b
 		result = take_group(request, base, place.v2, err);
 	cgroup_place_finish(&place);
 	if (result == 0)
-		(void)snprintf(base->layer, sizeof(base->layer), "cgroup v2 (systemd scope %s)",
-			       request->name);
+		(void)snprintf(base->layer, sizeof(base->layer), "cgroup v2 (systemd scope)");
 	return result;
 }
 

@@ -57,7 +57,6 @@ struct native_backend {
 	struct limits limits;
 	struct owner *owner;
 	int janitor_fd;		 /* -1: there is none, nor a need */
-	bool has_groups;	 /* as far as they are to be had */
 	struct cgroups *cgroups; /* NULL: there are none */
 	struct cgroups_facts cgroups_facts;
 	struct keeper *keeper;
@@ -122,38 +121,6 @@ static int prepare_zygote(struct native_backend *native, struct error *err)
 	return native->has_failed ? -1 : 0;
 }
 
-/* Once through, nothing that the zygote does later depends on what we say: it has its image and is
- * sealed, although it may not have come so far yet. */
-static int instruct_zygote(struct native_backend *native, const struct cancel *cancel,
-			   const struct backend_progress *progress, struct error *err)
-{
-	const struct backend_config *config = native->backend.config;
-	struct image_request request = { .name = config->image,
-					 .shell = config->shell,
-					 .excluded = config->host_excluded,
-					 .included = config->host_included,
-					 .cancel = cancel,
-					 .progress = progress };
-
-	native_sweep();
-	request.reading = native->reading ? native->reading : image_begin(config->image);
-	native->reading = NULL;
-	if (prepare_zygote(native, err) < 0) {
-		image_abandon(request.reading);
-		return -1;
-	}
-	request.owns_mounts = native->facts.id_mode == ZYGOTE_PRIVILEGED;
-	if (image_prepare(&request, &native->image, err) < 0)
-		return -1;
-	native->layering = layering_choose(native->facts.id_mode, config->image);
-	native->has_failed =
-		starter_send_image(native->starter, &native->image.plan, native->layering, err) < 0;
-	/* The zygote has it now. */
-	image_finish(&native->image);
-	native->is_instructed = !native->has_failed;
-	return native->has_failed ? -1 : 0;
-}
-
 static void note_directory(void *context, const char *path)
 {
 	struct native_backend *native = context;
@@ -175,7 +142,8 @@ static int keep_clean(struct native_backend *native, struct error *err)
 	return native->janitor_fd < 0 ? -1 : 0;
 }
 
-/* Before the first cradle, which will be in a group. As root: while we are. */
+/* As root: while we are. As a user: before the zygote takes its ids, because systemd moves only
+ * processes of the user who asks. */
 static int make_groups(struct native_backend *native, struct error *err)
 {
 	const struct backend_config *config = native->backend.config;
@@ -189,14 +157,45 @@ static int make_groups(struct native_backend *native, struct error *err)
 		.context = native,
 	};
 
+	if (native->owner)
+		return limits_check(config, &native->cgroups_facts, err);
 	native->owner = owner_create();
 	request.name = owner_name(native->owner);
 	native->cgroups = cgroups_create(&request, &native->cgroups_facts);
-	native->has_groups = true;
 	limits_log(&native->limits, &native->cgroups_facts);
-	if (limits_check(config, &native->cgroups_facts, err) < 0)
+	return limits_check(config, &native->cgroups_facts, err);
+}
+
+/* Once through, nothing that the zygote does later depends on what we say: it has its image and is
+ * sealed, although it may not have come so far yet. */
+static int instruct_zygote(struct native_backend *native, const struct cancel *cancel,
+			   const struct backend_progress *progress, struct error *err)
+{
+	const struct backend_config *config = native->backend.config;
+	struct image_request request = { .name = config->image,
+					 .shell = config->shell,
+					 .excluded = config->host_excluded,
+					 .included = config->host_included,
+					 .cancel = cancel,
+					 .progress = progress };
+
+	native_sweep();
+	request.reading = native->reading ? native->reading : image_begin(config->image);
+	native->reading = NULL;
+	if (make_groups(native, err) < 0 || prepare_zygote(native, err) < 0) {
+		image_abandon(request.reading);
 		return -1;
-	return native->cgroups && geteuid() == 0 ? keep_clean(native, err) : 0;
+	}
+	request.owns_mounts = native->facts.id_mode == ZYGOTE_PRIVILEGED;
+	if (image_prepare(&request, &native->image, err) < 0)
+		return -1;
+	native->layering = layering_choose(native->facts.id_mode, config->image);
+	native->has_failed =
+		starter_send_image(native->starter, &native->image.plan, native->layering, err) < 0;
+	/* The zygote has it now. */
+	image_finish(&native->image);
+	native->is_instructed = !native->has_failed;
+	return native->has_failed ? -1 : 0;
 }
 
 static int prepare_now(struct native_backend *native, const struct cancel *cancel,
@@ -211,9 +210,6 @@ static int prepare_now(struct native_backend *native, const struct cancel *cance
 		return -1;
 	if (!native->shares_ids)
 		id_ranges_release(&native->ranges, native->first_ids);
-	native->has_failed = !native->has_groups && make_groups(native, err) < 0;
-	if (native->has_failed)
-		return -1;
 	if (!holds[CGROUP_MEMORY] || !holds[CGROUP_PIDS])
 		native->usage = usage_create(starter_pid(native->starter), &native->limits.sum);
 	native->keeper = keeper_create(native->starter, native->cgroups);
@@ -258,7 +254,7 @@ static int prepare_as_root(struct native_backend *native, struct error *err)
 	const struct backend_progress progress = { log_progress, NULL };
 
 	if (instruct_zygote(native, NULL, &progress, err) == 0)
-		return make_groups(native, err);
+		return native->cgroups ? keep_clean(native, err) : 0;
 	if (err && err->kind == ERROR_CONFIG)
 		err->kind = ERROR_UNAVAILABLE;
 	return -1;
