@@ -142,13 +142,11 @@ static enum kinship find_kinship(const struct processes *processes, struct proce
 
 	for (size_t steps = 0; found == UNKNOWN && steps <= processes->count; steps++) {
 		if (ancestor->parent == zygote)
-			found = OURS;
-		else if (ancestor->kinship != UNKNOWN)
-			found = ancestor->kinship;
-		else
-			ancestor = find(processes, ancestor->parent);
+			return OURS;
+		found = ancestor->kinship;
+		ancestor = find(processes, ancestor->parent);
 		if (!ancestor)
-			found = FOREIGN;
+			break;
 	}
 	return found == OURS ? OURS : FOREIGN;
 }
