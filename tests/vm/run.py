@@ -28,12 +28,17 @@ CONSOLE_LINES = 30
 
 Boot = collections.namedtuple("Boot", "kernel with_systemd groups")
 TESTS = "python3 tests/vm/guest/"
+# As root and as a user; on the disk, whose owners can be mapped on every kernel.
+IMAGES = "TMPDIR=/var/tmp python3 tests/native/%s.py build/kilntainers build/kilntainers-full"
 # One row a boot: its groups run in this order, each in a process of its own.
 BOOTS = (
     Boot("6.1", False, {
         "smoke-root": TESTS + "smoke.py 0",
         "smoke-user": TESTS + "smoke.py 1000",
         "smoke-single": TESTS + "smoke.py 1001",
+        "layering": IMAGES % "layering",
+        "images": IMAGES % "images",
+        "host-image": IMAGES % "host_image",
     }),
     Boot("6.12", False, {
         "smoke-root": TESTS + "smoke.py 0",

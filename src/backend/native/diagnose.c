@@ -116,7 +116,7 @@ static bool is_script(int directory_fd, const char *name)
 
 static unsigned count_scripts(const char *directory, const struct image_hidden *hidden)
 {
-	DIR *stream = opendir(directory);
+	DIR *stream = image_hidden_covers(hidden, directory + 1) ? NULL : opendir(directory);
 	unsigned count = 0;
 	struct dirent *found;
 
@@ -144,12 +144,16 @@ static void diagnose_scripts(const struct backend_config *config, const struct d
 		{ "/usr/local/bin", "scripts in /usr/local/bin" },
 		{ "/usr/local/sbin", "scripts in /usr/local/sbin" },
 	};
+	CLEANUP(image_mounts_finish) struct image_mounts mounts = { NULL, 0 };
 	struct image_hidden hidden;
+	char left_out[256];
 
 	/* What is wrong with the paths is said by the sandbox that cannot be made. */
 	if (!image_is_host(config->image) ||
 	    image_hidden_collect(&hidden, config->host_excluded, config->host_included, NULL) < 0)
 		return;
+	if (image_mounts_below("/", &mounts, NULL) == 0)
+		image_hidden_add_foreign(&hidden, &mounts, left_out, sizeof(left_out));
 	for (size_t i = 0; i < ARRAY_LENGTH(places); i++) {
 		const char *directory = places[i].directory;
 		unsigned count = count_scripts(directory, &hidden);

@@ -33,7 +33,7 @@ struct image_reading *image_host_begin(void);
 int image_host(const struct image_request *request, struct image *image, struct error *err);
 /* The host's /usr, /bin, /lib ... as overlays, with what is to be hidden in them. */
 int image_trees(const struct image_request *request, const struct image_hidden *hidden,
-		struct image *image, struct error *err);
+		const struct image_mounts *mounts, struct buf *plan, struct error *err);
 /* The host's /etc, without accounts. /etc was made before. `mounts`: what is mounted below "/".
  * Says in *is_cut if a limit was met. */
 int image_etc(struct buf *plan, const struct image_mounts *mounts, bool *is_cut, struct error *err);

@@ -2,6 +2,7 @@
 #include "backend/native/image_hidden.h"
 
 #include "base/alloc.h"
+#include "base/attr.h"
 #include "base/cleanup.h"
 
 #include <errno.h>
@@ -87,6 +88,16 @@ static int resolve(const char *option, const char *given, char **path, struct er
 			 option, given, *path);
 }
 
+/* False if it is hidden already. */
+static bool hide(struct image_hidden *hidden, const char *path)
+{
+	if (image_hidden_is_listed(hidden, path))
+		return false;
+	remove_within(hidden, path);
+	add(&hidden->paths, &hidden->count, path);
+	return true;
+}
+
 static int exclude(struct image_hidden *hidden, const char *given, struct error *err)
 {
 	CLEANUP(cleanup_free) char *path = NULL;
@@ -94,10 +105,7 @@ static int exclude(struct image_hidden *hidden, const char *given, struct error 
 
 	if (found <= 0)
 		return found;
-	if (!image_hidden_is_listed(hidden, path + 1)) {
-		remove_within(hidden, path + 1);
-		add(&hidden->paths, &hidden->count, path + 1);
-	}
+	(void)hide(hidden, path + 1);
 	return 0;
 }
 
@@ -138,6 +146,59 @@ int image_hidden_collect(struct image_hidden *hidden, const char *const *exclude
 	if (result < 0)
 		image_hidden_finish(hidden);
 	return result;
+}
+
+static bool is_in_tree(const char *path)
+{
+	static const char *const trees[] = {
+		"usr", "bin", "lib", "lib32", "lib64", "libx32", "sbin"
+	};
+
+	for (size_t i = 0; i < ARRAY_LENGTH(trees); i++) {
+		if (image_hidden_is_within(path, trees[i]) && strcmp(path, trees[i]) != 0)
+			return true;
+	}
+	return false;
+}
+
+static const char more[] = ", and more";
+
+/* "Left out: /a, /b"; false if there is no room for it, and it says so. */
+static bool append_name(char *sentence, size_t bytes, const char *path)
+{
+	size_t used = strlen(sentence);
+	size_t room = bytes - used - sizeof(more);
+	int length;
+
+	length = snprintf(
+		sentence + used, room, "%s%s",
+		used > 0 ? ", " : "Left out, for these file systems are not local: ", path);
+	if ((size_t)length < room)
+		return true;
+	(void)snprintf(sentence + used, sizeof(more), "%s", used > 0 ? more : "");
+	return false;
+}
+
+void image_hidden_add_foreign(struct image_hidden *hidden, const struct image_mounts *mounts,
+			      char *left_out, size_t left_out_bytes)
+{
+	bool has_room = true;
+	size_t used;
+
+	left_out[0] = '\0';
+	for (size_t i = 0; i < mounts->count; i++) {
+		const struct image_mount *mount = &mounts->list[i];
+		const char *path = mount->path + 1;
+
+		if (mount->is_local || image_mounts_on(mounts, mount->path) != mount ||
+		    !is_in_tree(path) || !hide(hidden, path))
+			continue;
+		/* One byte is for the full stop. */
+		if (has_room)
+			has_room = append_name(left_out, left_out_bytes - 1, mount->path);
+	}
+	used = strlen(left_out);
+	(void)snprintf(left_out + used, left_out_bytes - used, "%s", used > 0 ? "." : "");
 }
 
 static void free_list(char **list, size_t count)

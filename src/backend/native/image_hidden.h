@@ -8,6 +8,7 @@
  * one owner; reading a collected list needs no lock.
  */
 
+#include "backend/native/image_mounts.h"
 #include "base/error.h"
 
 #include <stdbool.h>
@@ -29,6 +30,11 @@ struct image_hidden {
  * default. */
 int image_hidden_collect(struct image_hidden *hidden, const char *const *excluded,
 			 const char *const *included, struct error *err);
+/* Adds what is mounted in the host's program trees and is not a local file system: nothing here may
+ * even look at it, since it may hang, or ask a network. `left_out` gets a sentence about it for the
+ * user; empty: there is none. */
+void image_hidden_add_foreign(struct image_hidden *hidden, const struct image_mounts *mounts,
+			      char *left_out, size_t left_out_bytes);
 void image_hidden_finish(struct image_hidden *hidden);
 
 /* Is it one of `paths`, or below one? */

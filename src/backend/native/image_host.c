@@ -164,6 +164,32 @@ static int add_etc(struct image *image, const struct image_reading *reading, str
 	return 0;
 }
 
+static int check_programs(const struct image_probe *probe, struct error *err)
+{
+	if (image_probe_has_programs(probe))
+		return 0;
+	return error_set(
+		err, ERROR_CONFIG,
+		"this machine keeps its programs elsewhere than in /usr and /bin, where the "
+		"host image has them from (NixOS: /nix/store); use --image DIRECTORY or a tar "
+		"of a root file system");
+}
+
+/* The plan of /usr and its like, and what is hidden in them. */
+static int add_trees(const struct image_request *request, struct image_hidden *hidden,
+		     const struct image_probe *probe, struct image *image, struct error *err)
+{
+	CLEANUP(image_mounts_finish) struct image_mounts mounts = { NULL, 0 };
+
+	if (image_hidden_collect(hidden, request->excluded, request->included, err) < 0 ||
+	    image_mounts_below("/", &mounts, err) < 0)
+		return -1;
+	image_hidden_add_foreign(hidden, &mounts, image->left_out, sizeof(image->left_out));
+	if (check_programs(probe, err) < 0)
+		return -1;
+	return image_trees(request, hidden, &mounts, &image->plan, err);
+}
+
 int image_host(const struct image_request *request, struct image *image, struct error *err)
 {
 	static const char *const visible[] = { "/usr",	 "/bin",    "/lib",  "/lib32",
@@ -172,12 +198,10 @@ int image_host(const struct image_request *request, struct image *image, struct 
 	CLEANUP(image_hidden_finish) struct image_hidden hidden = { .count = 0 };
 	struct image_probe probe = { .root_fd = root_fd, .visible = visible, .hidden = &hidden };
 	struct image_reading *reading = request->reading ? request->reading : image_host_begin();
-	int result = image_hidden_collect(&hidden, request->excluded, request->included, err);
+	int result = root_fd < 0 ? error_set_errno(err, "opening /") : 0;
 
-	if (result == 0 && root_fd < 0)
-		result = error_set_errno(err, "opening /");
 	if (result == 0)
-		result = image_trees(request, &hidden, image, err);
+		result = add_trees(request, &hidden, &probe, image, err);
 	if (result == 0)
 		result = add_made(&image->plan, err);
 	image_probe_system(&probe, image->system, sizeof(image->system));

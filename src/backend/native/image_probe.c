@@ -50,13 +50,16 @@ static bool is_visible(const struct image_probe *probe, int fd)
 
 static bool is_program(const struct image_probe *probe, const char *path)
 {
-	CLEANUP(cleanup_fd) int fd = path_open_in_root(probe->root_fd, path, O_PATH);
+	CLEANUP(cleanup_fd) int fd = -1;
 	const mode_t executable = probe->visible ? S_IXOTH : S_IXUSR | S_IXGRP | S_IXOTH;
 	struct stat status;
 
+	/* What is hidden may be of a file system that hangs. */
+	if (is_hidden(probe, path))
+		return false;
+	fd = path_open_in_root(probe->root_fd, path, O_PATH);
 	return fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode) &&
-	       (status.st_mode & executable) != 0 && is_visible(probe, fd) &&
-	       !is_hidden(probe, path);
+	       (status.st_mode & executable) != 0 && is_visible(probe, fd);
 }
 
 bool image_probe_program(const struct image_probe *probe, const char *name, char *path,
@@ -121,7 +124,9 @@ void image_probe_programs(const struct image_probe *probe, char *programs, size_
 
 static bool has_program_in(const struct image_probe *probe, const char *directory)
 {
-	int fd = path_open_in_root(probe->root_fd, directory, O_RDONLY | O_DIRECTORY);
+	int fd = is_hidden(probe, directory)
+			 ? -1
+			 : path_open_in_root(probe->root_fd, directory, O_RDONLY | O_DIRECTORY);
 	DIR *stream = fd >= 0 ? fdopendir(fd) : NULL;
 	bool has_program = false;
 	struct dirent *found;

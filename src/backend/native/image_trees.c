@@ -40,10 +40,9 @@ static const struct clone_place {
 
 struct trees {
 	const struct image_request *request;
-	struct image *image;
 	struct buf *plan;
 	const struct image_hidden *hidden;
-	struct image_mounts mounts; /* below "/" */
+	const struct image_mounts *mounts; /* below "/" */
 	/* Directories that are still to be split. */
 	char *todo[PLAN_MAX_OVERLAYS];
 	size_t todo_count;
@@ -79,32 +78,26 @@ static int add_parents(struct trees *trees, const char *path, struct error *err)
 	return 0;
 }
 
-static void note_left_out(struct trees *trees, const char *path)
+/* Is something mounted there that may not even be looked at (image_hidden_add_foreign)? */
+static bool is_foreign(const struct trees *trees, const char *path)
 {
-	struct image *image = trees->image;
+	char source[HOST_PATH_BYTES];
+	const struct image_mount *mount = image_mounts_on(trees->mounts, host_path(path, source));
 
-	if (image->left_out[0] == '\0')
-		(void)snprintf(image->left_out, sizeof(image->left_out),
-			       "%.160s is left out: what is mounted there is not a local file "
-			       "system.",
-			       path);
+	return mount && !mount->is_local;
 }
 
 /* What is mounted in a tree becomes an overlay of its own, over the tree's. */
 static int add_mounted(struct trees *trees, const char *tree, struct error *err)
 {
-	for (size_t i = 0; i < trees->mounts.count; i++) {
-		const struct image_mount *mount = &trees->mounts.list[i];
+	for (size_t i = 0; i < trees->mounts->count; i++) {
+		const struct image_mount *mount = &trees->mounts->list[i];
 		const char *path = mount->path + 1;
 		struct stat status;
 
 		if (!image_hidden_is_within(path, tree) || strcmp(path, tree) == 0 ||
-		    is_hidden(trees, path) || image_mounts_on(&trees->mounts, mount->path) != mount)
+		    is_hidden(trees, path) || image_mounts_on(trees->mounts, mount->path) != mount)
 			continue;
-		if (!mount->is_local) {
-			note_left_out(trees, mount->path);
-			continue;
-		}
 		if (lstat(mount->path, &status) < 0 || !S_ISDIR(status.st_mode))
 			continue;
 		if (add_parents(trees, path, err) < 0 ||
@@ -127,15 +120,10 @@ static int split_refused(const char *path, struct error *err)
 static int add_split_directory(struct trees *trees, const char *path, struct error *err)
 {
 	char source[HOST_PATH_BYTES];
-	const struct image_mount *mount = image_mounts_on(&trees->mounts, host_path(path, source));
 
 	if (is_hidden(trees, path))
 		return image_add_directory(trees->plan, path, 0755, err);
-	if (mount && !mount->is_local) {
-		note_left_out(trees, mount->path);
-		return image_add_directory(trees->plan, path, 0755, err);
-	}
-	if (!image_mounts_within(&trees->mounts, source)) {
+	if (!image_mounts_within(trees->mounts, host_path(path, source))) {
 		if (++trees->overlays > PLAN_MAX_OVERLAYS - IMAGE_ETC_OVERLAYS)
 			return split_refused(path, err);
 		return image_add_overlay(trees->plan, path, source, err);
@@ -153,8 +141,11 @@ static int add_split_entry(struct trees *trees, const char *directory, int direc
 	char path[LIMIT_PATH_BYTES];
 	struct stat status;
 
-	if ((size_t)snprintf(path, sizeof(path), "%s/%s", directory, name) >= sizeof(path) ||
-	    fstatat(directory_fd, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s", directory, name) >= sizeof(path))
+		return 0;
+	if (is_foreign(trees, path))
+		return image_add_directory(trees->plan, path, 0755, err);
+	if (fstatat(directory_fd, name, &status, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
 	/* Listed by us, it would show what only this user may list. */
 	if (S_ISDIR(status.st_mode) && (status.st_mode & everyone) != everyone)
@@ -229,11 +220,14 @@ static int hide_listed(struct trees *trees, const char *tree, struct error *err)
 		struct stat status;
 		int result;
 
-		if (!image_hidden_is_within(path, tree) ||
-		    lstat(host_path(path, source), &status) < 0)
+		if (!image_hidden_is_within(path, tree))
 			continue;
 		/* A link can only be one of ours, which are folders. */
-		if (S_ISDIR(status.st_mode) || S_ISLNK(status.st_mode))
+		if (is_foreign(trees, path))
+			result = hide(trees, path, err);
+		else if (lstat(host_path(path, source), &status) < 0)
+			continue;
+		else if (S_ISDIR(status.st_mode) || S_ISLNK(status.st_mode))
 			result = hide(trees, path, err);
 		else
 			result = hide_file(trees, path, err);
@@ -257,7 +251,7 @@ static int add_tree(struct trees *trees, const char *tree, struct error *err)
 	int result;
 
 	(void)host_path(tree, source);
-	if (image_mounts_within(&trees->mounts, source) && !trees->request->owns_mounts)
+	if (image_mounts_within(trees->mounts, source) && !trees->request->owns_mounts)
 		result = split_tree(trees, tree, err);
 	else
 		result = add_whole(trees, tree, source, err);
@@ -375,8 +369,6 @@ static int add_trees(struct trees *trees, struct error *err)
 				 "this machine has no /usr/bin to make the host image of (NixOS "
 				 "keeps programs elsewhere); use --image DIRECTORY or a tar of a "
 				 "root file system");
-	if (image_mounts_below("/", &trees->mounts, err) < 0)
-		return -1;
 	if (add_tree(trees, "usr", err) < 0)
 		return -1;
 	for (size_t i = 0; i < ARRAY_LENGTH(program_trees); i++) {
@@ -393,17 +385,16 @@ static int add_trees(struct trees *trees, struct error *err)
 }
 
 int image_trees(const struct image_request *request, const struct image_hidden *hidden,
-		struct image *image, struct error *err)
+		const struct image_mounts *mounts, struct buf *plan, struct error *err)
 {
 	struct trees *trees = alloc_zeroed(sizeof(*trees));
 	int result;
 
 	trees->request = request;
 	trees->hidden = hidden;
-	trees->image = image;
-	trees->plan = &image->plan;
+	trees->mounts = mounts;
+	trees->plan = plan;
 	result = add_trees(trees, err);
-	image_mounts_finish(&trees->mounts);
 	free(trees);
 	return result;
 }
