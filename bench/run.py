@@ -77,6 +77,11 @@ class Bench:
         self.cancels = cancels
         self.crowd = crowd
         self.rows = []
+        self.is_user = False
+        # The program may be where only its owner can go.
+        self.folder = tempfile.TemporaryDirectory()
+        os.chmod(self.folder.name, 0o755)
+        self.user_program = shutil.copy(argv[0], self.folder.name)
 
     def add(self, name, samples, unit="ms", baseline=None):
         row = Row(name, unit, samples, baseline)
@@ -84,9 +89,25 @@ class Bench:
         print_row(row)
 
     def server(self, *options, stderr=subprocess.DEVNULL):
-        client = Client(self.argv + list(options), stderr=stderr)
+        argv = self.argv + list(options)
+        if self.is_user:
+            # One exec more, which a start as a user has in its figure.
+            become = ["setpriv", "--reuid=%d" % as_user.USER, "--regid=%d" % as_user.USER,
+                      "--clear-groups"]
+            client = Client(become + [self.user_program] + argv[1:], stderr=stderr, cwd="/",
+                            env={"HOME": self.folder.name, "PATH": os.environ["PATH"]})
+        else:
+            client = Client(argv, stderr=stderr)
         client.initialize()
         return client
+
+    def whoever(self):
+        """Once as we are; as root also as a user, who has no control groups without systemd."""
+        yield ""
+        if os.geteuid() == 0:
+            self.is_user = True
+            yield ", as a user"
+            self.is_user = False
 
     def plain(self, argv, count):
         """Milliseconds of vfork, exec and wait, measured by the helper."""
@@ -97,16 +118,21 @@ class Bench:
     # --- rows ---
 
     def start_to_initialize(self):
-        samples = []
-        for _ in range(STARTS):
-            started = time.perf_counter()
-            client = self.server()
-            samples.append((time.perf_counter() - started) * 1000)
-            client.finish()
-        self.add("process start to initialize answered", samples,
-                 baseline=self.plain([TRUE], STARTS))
+        for who in self.whoever():
+            samples = []
+            for _ in range(STARTS):
+                started = time.perf_counter()
+                client = self.server()
+                samples.append((time.perf_counter() - started) * 1000)
+                client.finish()
+            self.add("process start to initialize answered" + who, samples,
+                     baseline=self.plain([TRUE], STARTS))
 
     def warm_calls(self):
+        for who in self.whoever():
+            self.warm_calls_of(who)
+
+    def warm_calls_of(self, who):
         programs = {"exec of true (dynamic)": [TRUE]}
         if os.access(STATIC[0], os.X_OK):
             programs["exec of busybox true (static)"] = STATIC
@@ -117,11 +143,15 @@ class Bench:
             for _ in range(ROUNDS):
                 plain += self.plain(argv, CALLS_PER_ROUND)
                 warm += [timed(lambda: client.call(args=argv)) for _ in range(CALLS_PER_ROUND)]
-            self.add("plain " + title, plain)
-            self.add("warm " + title, warm, baseline=plain)
+            self.add("plain " + title + who, plain)
+            self.add("warm " + title + who, warm, baseline=plain)
         client.finish()
 
     def first_call(self):
+        for who in self.whoever():
+            self.first_call_of(who)
+
+    def first_call_of(self, who):
         for when, start in (
                 ("at once", lambda: self.server("--pool=0")),
                 ("50 ms later", lambda: self.rested_server("--pool=0")),
@@ -133,8 +163,8 @@ class Bench:
                 warm.append(statistics.median(timed(lambda: client.call(args=[TRUE]))
                                               for _ in range(5)))
                 client.finish()
-            self.add("first call, %s" % when, first, baseline=warm)
-            self.add("first call, %s, over a warm one" % when,
+            self.add("first call, %s%s" % (when, who), first, baseline=warm)
+            self.add("first call, %s, over a warm one%s" % (when, who),
                      [cold - usual for cold, usual in zip(first, warm)])
 
     def rested_server(self, *options):
@@ -406,12 +436,13 @@ def cells(row):
 
 # Name of the row, and what it should be at most; a function of the plain exec of the same program.
 TARGETS = (
-    ("process start to initialize answered", lambda plain: 5),
-    ("warm exec of true (dynamic)", lambda plain: 1.3 * plain + 0.3),
-    ("warm exec of busybox true (static)", lambda plain: 1.3 * plain + 0.3),
-    ("first call, at once, over a warm one", lambda plain: 4),
-    ("first call, 50 ms later, over a warm one", lambda plain: 4),
-    ("first call, from the pool, over a warm one", lambda plain: 1.5),
+    *((name + who, limit) for who in ("", ", as a user") for name, limit in (
+        ("process start to initialize answered", lambda plain: 5),
+        ("warm exec of true (dynamic)", lambda plain: 1.3 * plain + 0.3),
+        ("warm exec of busybox true (static)", lambda plain: 1.3 * plain + 0.3),
+        ("first call, at once, over a warm one", lambda plain: 4),
+        ("first call, 50 ms later, over a warm one", lambda plain: 4),
+        ("first call, from the pool, over a warm one", lambda plain: 1.5))),
     ("cancel until the tree is dead", lambda plain: 50),
     *(("cancel until a tree of %d is dead" % size, lambda plain: 50) for size in TREES),
     ("2 MiB of text", lambda plain: 100),
