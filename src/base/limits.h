@@ -148,6 +148,9 @@
 /* Guest, spare, supervisor, a shell and a few programs. */
 #define LIMIT_MIN_PIDS 16
 #define LIMIT_MAX_PIDS 4194304
+/* On top of that, for commands that end others once a sandbox is full: a supervisor, a program and
+ * the next spare each. */
+#define LIMIT_RESERVED_PIDS 8
 /* What all sandboxes may use together, in per cent of the machine's memory and of its process
  * numbers (and threads, where those are fewer). */
 #define LIMIT_TOTAL_MEMORY_PERCENT 60

@@ -49,7 +49,7 @@ static bool was_killed_for_memory(const struct exec_result *result)
 static bool was_refused_a_process(const struct exec_result *result)
 {
 	return result->end == EXEC_END_NOT_STARTED && result->start_step == EXEC_START_PROCESS &&
-	       (result->limits_hit & EXEC_LIMIT_PIDS);
+	       (result->limits_hit & (EXEC_LIMIT_PIDS | EXEC_LIMIT_ALL_PIDS));
 }
 
 const char *exec_result_ended_by(const struct exec_result *result)
@@ -95,6 +95,10 @@ void exec_limit_describe(char text[EXEC_LIMIT_TEXT_BYTES], enum exec_limit limit
 		(void)snprintf(number, sizeof(number), "%" PRIu64 " ", limits->pids);
 		(void)snprintf(text, EXEC_LIMIT_TEXT_BYTES, "the limit of %sprocesses and threads",
 			       limits->pids > 0 ? number : "");
+		return;
+	case EXEC_LIMIT_ALL_PIDS:
+		(void)snprintf(text, EXEC_LIMIT_TEXT_BYTES,
+			       "the limit of processes and threads of all sandboxes together");
 		return;
 	case EXEC_LIMIT_DISK:
 	case EXEC_LIMIT_FILES:

@@ -75,12 +75,13 @@ enum exec_start_step {
 
 /* Limits of its sandbox that a command ran into; bits. */
 enum exec_limit {
-	EXEC_LIMIT_MEMORY = 1,	 /* a process was killed for want of memory */
-	EXEC_LIMIT_PIDS = 2,	 /* a new process was refused */
-	EXEC_LIMIT_DISK = 4,	 /* the disk was full at its end ... */
-	EXEC_LIMIT_FILES = 8,	 /* ... or could not hold one more file, however small */
-	EXEC_LIMIT_MACHINE = 16, /* as MEMORY, but not the sandbox's own limit was reached: the
-				    machine, or all sandboxes together, ran out of it */
+	EXEC_LIMIT_MEMORY = 1,	  /* a process was killed for want of memory */
+	EXEC_LIMIT_PIDS = 2,	  /* a new process was refused */
+	EXEC_LIMIT_DISK = 4,	  /* the disk was full at its end ... */
+	EXEC_LIMIT_FILES = 8,	  /* ... or could not hold one more file, however small */
+	EXEC_LIMIT_MACHINE = 16,  /* as MEMORY, but not the sandbox's own limit was reached: the
+				     machine, or all sandboxes together, ran out of it */
+	EXEC_LIMIT_ALL_PIDS = 32, /* as PIDS, but all sandboxes together had too many */
 };
 
 /* What a sandbox may use; 0: not limited, or not known. */
@@ -99,6 +100,8 @@ struct exec_result {
 	 * another command that ran at the same time may be the one that hit them. */
 	unsigned limits_hit;
 	struct exec_limits limits;
+	/* Not started for want of processes, but the next few will be: to end some. */
+	bool has_reserve;
 	/* The command could not be killed in time, so its whole sandbox was; `end` still says why.
 	 */
 	bool was_reset;

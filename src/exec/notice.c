@@ -46,6 +46,19 @@ static void append_output_limit(struct buf *err, uint64_t limit_bytes)
 			 limit_bytes);
 }
 
+static const char *what_next(const struct exec_result *result)
+{
+	if (result->code != EAGAIN)
+		return "";
+	if (result->has_reserve)
+		return ". There is room now for a few commands that end processes and start none: "
+		       "\"exec ps ax\", \"kill -9 PID\"";
+	if (result->limits_hit & EXEC_LIMIT_ALL_PIDS)
+		return ". No command can be started until processes end, here or in another "
+		       "sandbox";
+	return ". No command can be started until some of its processes end";
+}
+
 static void append_cannot_start(struct buf *err, const struct exec_request *request,
 				const struct exec_result *result)
 {
@@ -65,11 +78,8 @@ static void append_cannot_start(struct buf *err, const struct exec_request *requ
 		(void)buf_printf(err, "%s%s", request->args ? "" : "the sandbox's shell: ", reason);
 		break;
 	case EXEC_START_PROCESS:
-		(void)buf_printf(
-			err, "no new process in the sandbox: %s%s", reason,
-			result->code == EAGAIN
-				? ". No command can be started until some of its processes end"
-				: "");
+		(void)buf_printf(err, "no new process in the sandbox: %s%s", reason,
+				 what_next(result));
 		break;
 	}
 	(void)buf_append_byte(err, ']');
@@ -130,6 +140,16 @@ static void append_pids(struct buf *err, const struct exec_result *result)
 		      result->limits.pids > 0 ? "--pids-limit" : NULL);
 }
 
+static void append_all_pids(struct buf *err, const struct exec_result *result)
+{
+	char text[EXEC_LIMIT_TEXT_BYTES];
+
+	exec_limit_describe(text, EXEC_LIMIT_ALL_PIDS, &result->limits);
+	begin_line(err);
+	(void)buf_printf(err, "a new process was refused by %s", text);
+	append_remedy(err, "Start fewer at once, or try again later", NULL);
+}
+
 /* What is full stays so until something is deleted: told as a fact, whatever the command failed
  * of. */
 static void append_disk(struct buf *err, const struct exec_result *result)
@@ -156,6 +176,7 @@ static void append_limits(struct buf *err, const struct exec_result *result)
 		{ EXEC_LIMIT_MEMORY, append_memory },
 		{ EXEC_LIMIT_MACHINE, append_machine },
 		{ EXEC_LIMIT_PIDS, append_pids },
+		{ EXEC_LIMIT_ALL_PIDS, append_all_pids },
 		{ EXEC_LIMIT_DISK | EXEC_LIMIT_FILES, append_disk },
 	};
 

@@ -39,6 +39,9 @@ struct guest_config {
 	const char *save_directory;
 	/* Soft RLIMIT_NOFILE of commands, at most the hard one; 0: as the guest's own. */
 	unsigned long nofile_soft;
+	/* RLIMIT_NPROC of commands. Lower than the guest's own: whatever they start, the guest can
+	 * start one more that ends them. 0: as the guest's own. */
+	unsigned long command_processes;
 };
 
 /* Announces itself with READY, serves until SIGTERM, end-of-file or SHUTDOWN, and exits. */

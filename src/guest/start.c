@@ -134,6 +134,14 @@ static void set_nofile(unsigned long soft)
 	(void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+static void set_processes(unsigned long count)
+{
+	const struct rlimit limit = { count, count };
+
+	if (count > 0)
+		(void)setrlimit(RLIMIT_NPROC, &limit);
+}
+
 /* execve is declared as if it changed the strings; it does not. */
 static char *const *as_vector(const char *const *strings)
 {
@@ -164,6 +172,7 @@ static void become_command(const struct start *start, int directory_fd, pid_t pa
 	}
 	(void)umask(0022);
 	set_nofile(start->nofile_soft);
+	set_processes(start->processes);
 	(void)syscall(SYS_close_range, 3, ~0u, 0);
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);

@@ -17,6 +17,7 @@ struct start {
 	struct guest_request request;
 	int stdio_fds[3];	   /* stdin, stdout, stderr; all above 2 */
 	unsigned long nofile_soft; /* soft RLIMIT_NOFILE, at most the hard one; 0: as it is */
+	unsigned long processes;   /* RLIMIT_NPROC, lower than ours; 0: as it is */
 };
 
 /* The pid, or -1 with *failed. What failed to start has been reaped. */

@@ -117,7 +117,9 @@ static int start_and_tell(struct supervisor *supervisor, const struct guest_wire
 {
 	static struct guest_request_strings strings;
 	const char *data = map_request(fds[GUEST_WIRE_FD_REQUEST], exec);
-	struct start start = { .nofile_soft = supervisor->config->guest->nofile_soft };
+	const struct guest_config *guest = supervisor->config->guest;
+	struct start start = { .nofile_soft = guest->nofile_soft,
+			       .processes = guest->command_processes };
 	struct guest_wire_failed failed;
 
 	if (!data || guest_request_read(&start.request, &strings, exec, data) < 0) {

@@ -460,17 +460,18 @@ static void note_limits(const struct conversation *conversation, struct exec_res
 {
 	const struct guest_link_counters *before = &conversation->counters;
 	struct guest_link_counters now;
-	bool is_own_limit;
+	bool is_own_memory, are_own_processes;
 
 	result->limits = conversation->link->config.limits;
 	if (!conversation->has_counters || !may_have_hit_limits(result) ||
 	    !read_counters(conversation->link, &now))
 		return;
-	is_own_limit = now.own_memory_limits > before->own_memory_limits;
+	is_own_memory = now.own_memory_limits > before->own_memory_limits;
+	are_own_processes = now.own_process_limits > before->own_process_limits;
 	if (now.memory_kills > before->memory_kills)
-		result->limits_hit |= is_own_limit ? EXEC_LIMIT_MEMORY : EXEC_LIMIT_MACHINE;
+		result->limits_hit |= is_own_memory ? EXEC_LIMIT_MEMORY : EXEC_LIMIT_MACHINE;
 	if (now.refused_processes > before->refused_processes)
-		result->limits_hit |= EXEC_LIMIT_PIDS;
+		result->limits_hit |= are_own_processes ? EXEC_LIMIT_PIDS : EXEC_LIMIT_ALL_PIDS;
 }
 
 int guest_link_exec(struct guest_link *link, const struct exec_request *request,

@@ -24,7 +24,8 @@ struct guest_link_counters {
 	/* How often the sandbox's own memory limit was reached: a kill without that is the doing of
 	 * the machine, or of a limit on all sandboxes. Where nobody can tell: memory_kills. */
 	uint64_t own_memory_limits;
-	uint64_t refused_processes; /* forks refused by the limit of processes */
+	uint64_t refused_processes;  /* forks refused by a limit of processes, whoever's it is */
+	uint64_t own_process_limits; /* as own_memory_limits, for refused_processes */
 };
 
 struct guest_link_config {

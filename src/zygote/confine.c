@@ -4,6 +4,7 @@
 #include "base/attr.h"
 #include "base/cleanup.h"
 #include "base/landlock.h"
+#include "base/limits.h"
 #include "guest/tree.h"
 #include "zygote/policy.h"
 #include "zygote/seccomp.h"
@@ -70,9 +71,11 @@ static int limit_processes(const struct zygote_request *request, struct error *e
 	    (set_limit(RLIMIT_DATA, request->process_memory_bytes, "data", err) < 0 ||
 	     set_limit(RLIMIT_FSIZE, request->process_memory_bytes, "file size", err) < 0))
 		return -1;
-	/* Counted by user namespace, so for each user of this sandbox alone. */
+	/* Counted by user namespace, so for each user of this sandbox alone. The guest's: commands
+	 * get less. */
 	if (request->process_count > 0 &&
-	    set_limit(RLIMIT_NPROC, request->process_count, "processes", err) < 0)
+	    set_limit(RLIMIT_NPROC, request->process_count + LIMIT_RESERVED_PIDS, "processes",
+		      err) < 0)
 		return -1;
 	return 0;
 }

@@ -326,7 +326,8 @@ void setup_run(struct setup *setup)
 	enum zygote_area area = ZYGOTE_AREA_NONE;
 	struct guest_config config = { .confine_spare = confine_spare,
 				       .is_tagged = confine_is_tagged,
-				       .nofile_soft = setup->request->nofile_soft };
+				       .nofile_soft = setup->request->nofile_soft,
+				       .command_processes = setup->request->command_processes };
 
 	/* The zygote ignores it, so that sandboxes are reaped by themselves. */
 	(void)signal(SIGCHLD, SIG_DFL);

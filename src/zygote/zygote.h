@@ -90,8 +90,11 @@ struct zygote_request {
 	/* Where no control group holds it; 0: one does. */
 	uint64_t process_memory_bytes; /* of each process; of System V shared memory in all */
 	uint32_t process_count;	       /* processes and threads */
-	uint32_t wants_storage;	       /* STORAGE is to be reported */
-	char name[ZYGOTE_NAME_BYTES];  /* JANITOR: NUL-terminated */
+	/* Each user's in the sandbox, started by commands; less than the guest may start
+	 * (LIMIT_RESERVED_PIDS). */
+	uint32_t command_processes;
+	uint32_t wants_storage;	      /* STORAGE is to be reported */
+	char name[ZYGOTE_NAME_BYTES]; /* JANITOR: NUL-terminated */
 	/* CRADLE and JANITOR: */
 	uint32_t cgroup_count;	   /* <= ZYGOTE_MAX_CGROUPS */
 	uint32_t has_unified;	   /* the first group is of version 2 */

@@ -45,6 +45,7 @@ struct cgroup {
 	int memory_fd; /* what counts kills; -1: nothing does */
 	int most_fd;   /* version 1: the most that was in use */
 	int pids_fd;
+	_Atomic bool has_reserve;	   /* is open; changed under the lock */
 	struct guest_link_counters before; /* it was taken */
 };
 
@@ -55,6 +56,10 @@ struct cgroups {
 	bool is_for_others; /* the zygote's root may be another user to the kernel than we are */
 	struct hierarchy hierarchies[CGROUP_CONTROLLERS];
 	unsigned hierarchy_count;
+	/* What tells a process that the sum refused from one that a sandbox's own limit did: the
+	 * counter of the former (version 2 from Linux 6.11), or how many there are. -1: none. */
+	int sum_refused_fd, sum_pids_fd;
+	uint64_t sum_pids;
 	const char *paths[CGROUP_CONTROLLERS + 1]; /* of them; NULL-terminated */
 
 	pthread_mutex_t lock;
@@ -190,7 +195,7 @@ static int lower_weight(const struct cgroups *cgroups, int fd, struct error *err
 			      : write_number(fd, "cpu.shares", LIMIT_CPU_WEIGHT * 1024 / 100, err);
 }
 
-static int set_up_top(const struct cgroups *cgroups, const struct hierarchy *hierarchy,
+static int set_up_top(struct cgroups *cgroups, const struct hierarchy *hierarchy,
 		      const struct cgroups_request *request, struct error *err)
 {
 	struct cgroup_limits sum = request->sum;
@@ -211,10 +216,15 @@ static int set_up_top(const struct cgroups *cgroups, const struct hierarchy *hie
 		if (hierarchy->holds[i] && write_at(fd, "cgroup.subtree_control", text, err) < 0)
 			return -1;
 	}
+	if (hierarchy->holds[CGROUP_PIDS]) {
+		cgroups->sum_pids_fd = openat(fd, "pids.current", O_RDONLY | O_CLOEXEC);
+		cgroups->sum_refused_fd = openat(fd, "pids.events.local", O_RDONLY | O_CLOEXEC);
+		cgroups->sum_pids = sum.pids;
+	}
 	return give_away(fd, request, err);
 }
 
-static int make_top(const struct cgroups *cgroups, struct hierarchy *hierarchy,
+static int make_top(struct cgroups *cgroups, struct hierarchy *hierarchy,
 		    const struct cgroups_request *request, struct error *err)
 {
 	hierarchy->path = alloc_printf("%s/%s", hierarchy->base, request->name);
@@ -278,6 +288,7 @@ struct cgroups *cgroups_create(const struct cgroups_request *request, struct cgr
 
 	(void)pthread_mutex_init(&cgroups->lock, NULL);
 	cgroups->each = request->each;
+	cgroups->sum_refused_fd = cgroups->sum_pids_fd = -1;
 	cgroups->is_for_others = geteuid() != 0;
 	cgroup_base_find(&base, &cgroups->base);
 	cgroups->is_v2 = cgroups->base.place.v2;
@@ -350,17 +361,16 @@ static void free_group(struct cgroup *group)
 
 static void open_counters(struct cgroup *group, const struct hierarchy *hierarchy, int fd)
 {
-	const int flags = O_RDONLY | O_CLOEXEC;
 	bool is_v2 = group->cgroups->is_v2;
 
 	if (hierarchy->holds[CGROUP_MEMORY]) {
-		group->memory_fd =
-			openat(fd, is_v2 ? "memory.events" : "memory.oom_control", flags);
+		group->memory_fd = openat(fd, is_v2 ? "memory.events" : "memory.oom_control",
+					  O_RDONLY | O_CLOEXEC);
 		group->most_fd =
 			is_v2 ? -1 : openat(fd, "memory.max_usage_in_bytes", O_RDWR | O_CLOEXEC);
 	}
 	if (hierarchy->holds[CGROUP_PIDS])
-		group->pids_fd = openat(fd, "pids.events", flags);
+		group->pids_fd = openat(fd, "pids.events", O_RDONLY | O_CLOEXEC);
 }
 
 static int make_in(struct cgroup *group, const struct hierarchy *hierarchy, struct error *err)
@@ -414,12 +424,107 @@ static uint64_t count_own_limits(const struct cgroup *group, uint64_t kills)
 	return read_counter(group->most_fd, NULL) + CHARGED_AHEAD_BYTES >= limit ? kills : 0;
 }
 
+/* The directory whose limit of processes is the sandbox's; -1: there is none. */
+static int open_pids(const struct cgroup *group)
+{
+	for (unsigned i = 0; i < group->cgroups->hierarchy_count; i++) {
+		if (group->cgroups->hierarchies[i].holds[CGROUP_PIDS])
+			return open_group(&group->cgroups->hierarchies[i], group);
+	}
+	return -1;
+}
+
+static uint64_t read_number_of(int directory_fd, const char *name)
+{
+	CLEANUP(cleanup_fd)
+	int fd = openat(directory_fd, name, O_RDONLY | O_CLOEXEC);
+
+	return read_counter(fd, NULL);
+}
+
+/* Nobody forgets the most that there were, so a group that was full once may be full again. The
+ * sum's last processes may have ended with the command that was refused one. */
+static bool has_sum_refused(const struct cgroup *group)
+{
+	const struct cgroups *cgroups = group->cgroups;
+	CLEANUP(cleanup_fd) int directory = open_pids(group);
+	uint64_t most = read_number_of(directory, "pids.peak");
+
+	return (most > 0 && most < cgroups->each.pids) ||
+	       read_counter(cgroups->sum_pids_fd, NULL) + LIMIT_RESERVED_PIDS >= cgroups->sum_pids;
+}
+
+/* A group's own counter has what any limit above it refused too; not so in version 2 from Linux
+ * 6.11, which tells them apart. */
+static void count_refusals(const struct cgroup *group, struct guest_link_counters *counters)
+{
+	const struct cgroups *cgroups = group->cgroups;
+	uint64_t own = read_counter(group->pids_fd, "max");
+
+	counters->refused_processes = own;
+	counters->own_process_limits = own;
+	if (cgroups->sum_refused_fd >= 0)
+		counters->refused_processes += read_counter(cgroups->sum_refused_fd, "max");
+	else if (own > group->before.refused_processes && has_sum_refused(group))
+		counters->own_process_limits = 0;
+}
+
 static void read_counters(const struct cgroup *group, struct guest_link_counters *counters)
 {
 	counters->memory_kills = read_counter(group->memory_fd, "oom_kill");
 	counters->own_memory_limits = count_own_limits(group, counters->memory_kills);
-	counters->refused_processes = read_counter(group->pids_fd, "max");
+	count_refusals(group, counters);
 }
+
+/* --- the reserve of processes --------------------------------------------------------- */
+
+/*
+ * A sandbox full of background processes would be lost: to end them takes a command, which is a
+ * process itself. To keep a few back from the start is no way, since a group knows no difference
+ * between who forks. So its limit is raised once a start was refused, and the resource limit of
+ * commands, one above the first limit, keeps them from filling that up as well. It cannot do the
+ * group's work alone: it is by user, and nothing counts what it refuses.
+ */
+
+bool cgroup_open_reserve(struct cgroup *group)
+{
+	struct cgroups *cgroups = group->cgroups;
+	CLEANUP(cleanup_fd) int fd = open_pids(group);
+	bool is_done;
+
+	if (fd < 0)
+		return false;
+	(void)pthread_mutex_lock(&cgroups->lock);
+	is_done = !group->has_reserve &&
+		  write_number(fd, "pids.max", cgroups->each.pids + LIMIT_RESERVED_PIDS, NULL) == 0;
+	group->has_reserve = group->has_reserve || is_done;
+	(void)pthread_mutex_unlock(&cgroups->lock);
+	return is_done;
+}
+
+static void close_reserve(struct cgroup *group, int fd)
+{
+	struct cgroups *cgroups = group->cgroups;
+
+	(void)pthread_mutex_lock(&cgroups->lock);
+	if (group->has_reserve && write_number(fd, "pids.max", cgroups->each.pids, NULL) == 0)
+		group->has_reserve = false;
+	(void)pthread_mutex_unlock(&cgroups->lock);
+}
+
+void cgroup_close_reserve(struct cgroup *group)
+{
+	CLEANUP(cleanup_fd) int fd = -1;
+
+	if (!group->has_reserve)
+		return;
+	fd = open_pids(group);
+	if (fd >= 0 &&
+	    read_number_of(fd, "pids.current") + LIMIT_RESERVED_PIDS <= group->cgroups->each.pids)
+		close_reserve(group, fd);
+}
+
+/* --- counting ---------------------------------------------------------------------- */
 
 /* What was counted for earlier sandboxes is no news. */
 static void begin_counting(struct cgroup *group)
@@ -429,15 +534,20 @@ static void begin_counting(struct cgroup *group)
 	read_counters(group, &group->before);
 }
 
+static uint64_t beyond(uint64_t now, uint64_t before)
+{
+	return now > before ? now - before : 0;
+}
+
 void cgroup_count(const struct cgroup *group, struct guest_link_counters *counters)
 {
 	read_counters(group, counters);
 	counters->memory_kills -= group->before.memory_kills;
-	if (counters->own_memory_limits > group->before.own_memory_limits)
-		counters->own_memory_limits -= group->before.own_memory_limits;
-	else
-		counters->own_memory_limits = 0;
+	counters->own_memory_limits =
+		beyond(counters->own_memory_limits, group->before.own_memory_limits);
 	counters->refused_processes -= group->before.refused_processes;
+	counters->own_process_limits =
+		beyond(counters->own_process_limits, group->before.own_process_limits);
 }
 
 static bool is_empty(const struct cgroup *group, const struct hierarchy *hierarchy)
@@ -513,6 +623,7 @@ struct cgroup *cgroup_take(struct cgroups *cgroups, struct error *err)
 	(void)pthread_mutex_unlock(&cgroups->lock);
 	if (!group)
 		return make_group(cgroups, number, err);
+	cgroup_close_reserve(group);
 	begin_counting(group);
 	return group;
 }
@@ -610,6 +721,8 @@ void cgroups_destroy(struct cgroups *cgroups)
 		cleanup_fd(&cgroups->hierarchies[i].fd);
 		free(cgroups->hierarchies[i].path);
 	}
+	cleanup_fd(&cgroups->sum_refused_fd);
+	cleanup_fd(&cgroups->sum_pids_fd);
 	cgroup_base_finish(&cgroups->base);
 	(void)pthread_mutex_destroy(&cgroups->lock);
 	free(cgroups);

@@ -51,7 +51,7 @@ struct cgroups_request {
 struct cgroups_facts {
 	bool holds[CGROUP_CONTROLLERS];
 	char layer[128];  /* what holds them: "cgroup v1"; empty: nothing */
-	char reason[512]; /* why not all are held, and what helps; empty if all are */
+	char reason[512]; /* why not all are held; empty if all are */
 };
 
 #define CGROUP_MAX_DIRECTORIES 3
@@ -85,6 +85,14 @@ void cgroup_release(struct cgroup *group);
 int cgroup_open(const struct cgroup *group, struct cgroup_directories *directories,
 		struct error *err);
 void cgroup_directories_close(struct cgroup_directories *directories);
+
+/* For a sandbox that is full: makes room for a few processes more (LIMIT_RESERVED_PIDS), which only
+ * the guest can use; commands have a resource limit that is lower. False if that was done before,
+ * or cannot be. */
+bool cgroup_open_reserve(struct cgroup *group);
+/* Takes it back once the sandbox has done without, so that refusals are counted again. Costs next
+ * to nothing while it is not open. */
+void cgroup_close_reserve(struct cgroup *group);
 
 /* Since cgroup_take. What is not counted here stays 0. */
 void cgroup_count(const struct cgroup *group, struct guest_link_counters *counters);

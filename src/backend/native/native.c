@@ -403,6 +403,8 @@ static void fill_request(const struct native_backend *native, uint32_t id_base,
 		.nofile_hard = (uint32_t)nofile,
 		.process_memory_bytes = holds[CGROUP_MEMORY] ? 0 : limits->each.memory_bytes,
 		.process_count = holds[CGROUP_PIDS] ? 0 : (uint32_t)limits->each.pids,
+		/* One more than the group, so that this refuses first, and counts it. */
+		.command_processes = (uint32_t)limits->each.pids + (holds[CGROUP_PIDS] ? 1 : 0),
 		.wants_storage = native->usage != NULL,
 	};
 }
@@ -510,7 +512,16 @@ static struct sandbox *native_create(struct backend *backend, const char *id,
 static int native_exec(struct sandbox *sandbox, const struct exec_request *request,
 		       struct exec_sink *sink, struct exec_result *result, struct error *err)
 {
-	return guest_link_exec(native_sandbox_of(sandbox)->link, request, sink, result, err);
+	struct native_sandbox *native = native_sandbox_of(sandbox);
+	struct cgroup *group = native->group;
+
+	if (group)
+		cgroup_close_reserve(group);
+	if (guest_link_exec(native->link, request, sink, result, err) < 0)
+		return -1;
+	if (group && result->end == EXEC_END_NOT_STARTED && (result->limits_hit & EXEC_LIMIT_PIDS))
+		result->has_reserve = cgroup_open_reserve(group);
+	return 0;
 }
 
 static int native_save(struct sandbox *sandbox, const struct exec_output *output,

@@ -102,6 +102,36 @@ static void a_refused_process_names_the_limit(void **state)
 		"end]\n[kilntainers: a new process was refused by the limit of 256 processes "
 		"and threads. Start fewer at once. Only the operator can raise the limit "
 		"(--pids-limit).]");
+	result.has_reserve = true;
+	assert_notice(
+		&result,
+		"[kilntainers: cannot start \"prog\": no new process in the sandbox: Resource "
+		"temporarily unavailable. There is room now for a few commands that end processes "
+		"and start none: \"exec ps ax\", \"kill -9 PID\"]\n[kilntainers: a new process was "
+		"refused by the limit of 256 processes and threads. Start fewer at once. Only the "
+		"operator can raise the limit (--pids-limit).]");
+}
+
+static void a_full_machine_is_not_blamed_on_the_sandbox(void **state)
+{
+	struct exec_result result = {
+		.end = EXEC_END_EXIT, .code = 2, .limits_hit = EXEC_LIMIT_ALL_PIDS, .limits = known
+	};
+
+	(void)state;
+	assert_notice(&result, "[kilntainers: a new process was refused by the limit of processes "
+			       "and threads of all sandboxes together. Start fewer at once, or try "
+			       "again later.]");
+	result.end = EXEC_END_NOT_STARTED;
+	result.start_step = EXEC_START_PROCESS;
+	result.code = EAGAIN;
+	assert_notice(&result,
+		      "[kilntainers: cannot start \"prog\": no new process in the sandbox: "
+		      "Resource temporarily unavailable. No command can be started until "
+		      "processes end, here or in another sandbox]\n[kilntainers: a new "
+		      "process was refused by the limit of processes and threads of all "
+		      "sandboxes together. Start fewer at once, or try again later.]");
+	assert_string_equal(exec_result_ended_by(&result), "pids");
 }
 
 static void a_full_disk_names_the_limit(void **state)
@@ -204,6 +234,7 @@ int main(void)
 		cmocka_unit_test(a_child_that_the_memory_limit_killed_is_told_too),
 		cmocka_unit_test(a_machine_without_memory_is_not_blamed_on_the_sandbox),
 		cmocka_unit_test(a_refused_process_names_the_limit),
+		cmocka_unit_test(a_full_machine_is_not_blamed_on_the_sandbox),
 		cmocka_unit_test(a_full_disk_names_the_limit),
 		cmocka_unit_test(why_it_ended_comes_first_then_every_limit),
 		cmocka_unit_test(limits_that_were_not_hit_are_not_spoken_of),

@@ -113,24 +113,35 @@ static void what_the_kernel_counted_during_a_command_is_in_its_result(void **sta
 {
 	struct scene scenes[] = {
 		{ .end = EXITED(0, .signal = SIGKILL),
-		  .before = { .memory_kills = 3, .refused_processes = 7 },
-		  .after = { .memory_kills = 4, .own_memory_limits = 1, .refused_processes = 7 },
+		  .before = { .memory_kills = 3, .refused_processes = 7, .own_process_limits = 7 },
+		  .after = { .memory_kills = 4,
+			     .own_memory_limits = 1,
+			     .refused_processes = 7,
+			     .own_process_limits = 7 },
 		  .expected = EXEC_LIMIT_MEMORY },
 		{ .end = EXITED(1),
-		  .before = { .memory_kills = 3, .refused_processes = 7 },
-		  .after = { .memory_kills = 3, .refused_processes = 9 },
+		  .before = { .memory_kills = 3, .refused_processes = 7, .own_process_limits = 7 },
+		  .after = { .memory_kills = 3, .refused_processes = 9, .own_process_limits = 9 },
 		  .expected = EXEC_LIMIT_PIDS },
 		{ .end = EXITED(1),
-		  .after = { .memory_kills = 1, .own_memory_limits = 1, .refused_processes = 1 },
+		  .after = { .memory_kills = 1,
+			     .own_memory_limits = 1,
+			     .refused_processes = 1,
+			     .own_process_limits = 1 },
 		  .expected = EXEC_LIMIT_MEMORY | EXEC_LIMIT_PIDS },
 		/* Its supervisor was killed, not it. */
 		{ .end = { .type = 0 },
 		  .after = { .memory_kills = 1, .own_memory_limits = 1 },
 		  .expected = EXEC_LIMIT_MEMORY },
+		/* Refused although it was below its own limit. */
+		{ .end = EXITED(1),
+		  .before = { .refused_processes = 7, .own_process_limits = 7 },
+		  .after = { .refused_processes = 8, .own_process_limits = 7 },
+		  .expected = EXEC_LIMIT_ALL_PIDS },
 		/* What was counted before is not its fault. */
 		{ .end = EXITED(0, .signal = SIGKILL),
-		  .before = { .memory_kills = 3, .refused_processes = 7 },
-		  .after = { .memory_kills = 3, .refused_processes = 7 } },
+		  .before = { .memory_kills = 3, .refused_processes = 7, .own_process_limits = 7 },
+		  .after = { .memory_kills = 3, .refused_processes = 7, .own_process_limits = 7 } },
 		/* A kill although it was below its own limit. */
 		{ .end = EXITED(137),
 		  .before = { .memory_kills = 3, .own_memory_limits = 5 },
@@ -150,12 +161,12 @@ static void a_command_that_could_not_be_started_may_have_hit_a_limit(void **stat
 {
 	struct scene scenes[] = {
 		{ .end = FAILED(GUEST_WIRE_STEP_PROCESS, EAGAIN),
-		  .after = { .refused_processes = 1 },
+		  .after = { .refused_processes = 1, .own_process_limits = 1 },
 		  .expected = EXEC_LIMIT_PIDS },
 		{ .end = FAILED(GUEST_WIRE_STEP_PROCESS, EAGAIN) },
 		/* Another command's trouble. */
 		{ .end = FAILED(GUEST_WIRE_STEP_PROGRAM, ENOENT),
-		  .after = { .refused_processes = 1 } },
+		  .after = { .refused_processes = 1, .own_process_limits = 1 } },
 	};
 
 	(void)state;
@@ -164,10 +175,11 @@ static void a_command_that_could_not_be_started_may_have_hit_a_limit(void **stat
 
 static void a_command_that_succeeded_hit_nothing_and_costs_one_read(void **state)
 {
-	struct scene fine = {
-		.end = EXITED(0),
-		.after = { .memory_kills = 1, .own_memory_limits = 1, .refused_processes = 1 }
-	};
+	struct scene fine = { .end = EXITED(0),
+			      .after = { .memory_kills = 1,
+					 .own_memory_limits = 1,
+					 .refused_processes = 1,
+					 .own_process_limits = 1 } };
 
 	(void)state;
 	assert_int_equal(run(&fine).limits_hit, 0);
