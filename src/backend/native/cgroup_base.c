@@ -262,11 +262,7 @@ static void explain(struct cgroup_base *base, const char *why)
 {
 	if (holds_limits(base) && base->holds[CGROUP_CPU])
 		return;
-	(void)snprintf(
-		base->reason, sizeof(base->reason),
-		"%s. Start kilntainers where a control group is delegated to it (systemd-run "
-		"--user --scope -p Delegate=yes kilntainers ...), or as root",
-		why);
+	(void)snprintf(base->reason, sizeof(base->reason), "%s", why);
 }
 
 void cgroup_base_find(const struct cgroup_base_request *request, struct cgroup_base *base)

@@ -12,6 +12,11 @@
 #include <sys/sysinfo.h>
 
 #define FOUND_BYTES 512
+#define FIX_BYTES 768
+/* What helps where control groups are missing. */
+#define CURE                                                                                       \
+	"start kilntainers where a control group is delegated to it (systemd-run --user --scope "  \
+	"-p Delegate=yes kilntainers ...), or as root"
 
 static uint64_t read_number(const char *path, uint64_t fallback)
 {
@@ -69,10 +74,11 @@ void limits_load(struct limits *limits, const struct backend_config *config)
 static int refuse(const char *flag, const char *controller, const struct cgroups_facts *facts,
 		  struct error *err)
 {
-	return error_set(err, ERROR_CONFIG,
-			 "%s cannot be held on this machine: there is no %s control group (%s). "
-			 "Leave it out, or accept that with --allow-unlimited-memory.",
-			 flag, controller, facts->reason);
+	return error_set(
+		err, ERROR_CONFIG,
+		"%s cannot be held here: there is no %s control group (%s). Leave it out, " CURE
+		", or accept that with --allow-unlimited-memory.",
+		flag, controller, facts->reason);
 }
 
 int limits_check(const struct backend_config *config, const struct cgroups_facts *facts,
@@ -109,28 +115,35 @@ static const char *layer_of(const struct cgroups_facts *facts, enum cgroup_contr
 static const char pids_otherwise[] = "resource limit and pid_max of each sandbox";
 static const char sum_otherwise[] = "no new sandbox while it is exceeded";
 
-void limits_log(const struct limits *limits, const struct cgroups_facts *facts)
+void limits_log(const struct limits *limits, const struct backend_config *config,
+		const struct cgroups_facts *facts)
 {
-	bool is_held = facts->holds[CGROUP_MEMORY];
 	char memory[NUMBER_TEXT_BYTES], disk[NUMBER_TEXT_BYTES], total[NUMBER_TEXT_BYTES];
 
 	number_format_bytes(memory, limits->each.memory_bytes);
 	number_format_bytes(disk, limits->disk_bytes);
 	number_format_bytes(total, limits->sum.memory_bytes);
-	log_event(is_held ? LOG_INFO : LOG_WARNING, "limits", LOG_STRING("memory", memory),
+	log_event(LOG_INFO, "limits", LOG_STRING("memory", memory),
 		  LOG_STRING("memory_by", layer_of(facts, CGROUP_MEMORY, "NOT limited")),
 		  LOG_NUMBER("pids", limits->each.pids),
 		  LOG_STRING("pids_by", layer_of(facts, CGROUP_PIDS, pids_otherwise)),
 		  LOG_STRING("cpu_by", layer_of(facts, CGROUP_CPU, "nothing")),
 		  LOG_STRING("disk", disk), LOG_STRING("total_memory", total),
-		  LOG_NUMBER("total_pids", limits->sum.pids), LOG_STRING("reason", facts->reason));
+		  LOG_NUMBER("total_pids", limits->sum.pids));
+	if (!facts->holds[CGROUP_MEMORY])
+		log_event(config->allows_unlimited_memory ? LOG_INFO : LOG_WARNING,
+			  "memory_not_limited", LOG_STRING("reason", facts->reason),
+			  LOG_STRING("see", "kilntainers doctor"));
 }
 
 static void say(const struct diagnosis *diagnosis, bool is_held, const char *what,
 		const char *found, const struct cgroups_facts *facts)
 {
+	char fix[FIX_BYTES];
+
+	(void)snprintf(fix, sizeof(fix), "%s: " CURE, facts->reason);
 	diagnosis->line(diagnosis->context, is_held ? DIAGNOSIS_OK : DIAGNOSIS_WARNING, what, found,
-			is_held ? NULL : facts->reason);
+			is_held ? NULL : fix);
 }
 
 static void diagnose_cpu(const struct limits *limits, const struct cgroups_facts *facts,

@@ -33,8 +33,10 @@ int limits_check(const struct backend_config *config, const struct cgroups_facts
 /* What control groups hold and count, so that a result can name it; the rest is 0. */
 void limits_held(const struct limits *limits, const struct cgroups_facts *facts,
 		 struct exec_limits *held);
-/* One line in the log: which layer holds what. */
-void limits_log(const struct limits *limits, const struct cgroups_facts *facts);
+/* In the log: which layer holds what; and a warning if nothing holds memory, unless the user has
+ * accepted that. */
+void limits_log(const struct limits *limits, const struct backend_config *config,
+		const struct cgroups_facts *facts);
 /* The same for `doctor`, a line for each. */
 void limits_diagnose(const struct limits *limits, const struct cgroups_facts *facts,
 		     const struct diagnosis *diagnosis);

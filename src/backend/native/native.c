@@ -162,7 +162,7 @@ static int make_groups(struct native_backend *native, struct error *err)
 	native->owner = owner_create();
 	request.name = owner_name(native->owner);
 	native->cgroups = cgroups_create(&request, &native->cgroups_facts);
-	limits_log(&native->limits, &native->cgroups_facts);
+	limits_log(&native->limits, config, &native->cgroups_facts);
 	return limits_check(config, &native->cgroups_facts, err);
 }
 
