@@ -21,7 +21,7 @@ PROCESSORS = 2
 TREE = ("tests/vm", "tests/native", "tests/isolation", "tests/chaos", "src/zygote/seccomp.policy")
 BUILT = (
     "kilntainers", "kilntainers-full", "tests/native/native-driver", "tests/conformance/conformance",
-    "tests/isolation/isolation-driver", "tests/isolation/isolation-probe",
+    "tests/isolation/isolation-driver", "tests/isolation/isolation-probe", "apparmor/kilntainers",
 )
 SYSTEMD_UNIT = """[Unit]
 Description=the job of this virtual machine

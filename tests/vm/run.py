@@ -30,6 +30,11 @@ Boot = collections.namedtuple("Boot", "kernel with_systemd groups")
 TESTS = "python3 tests/vm/guest/"
 # As root and as a user; on the disk, whose owners can be mapped on every kernel.
 IMAGES = "TMPDIR=/var/tmp python3 tests/native/%s.py build/kilntainers build/kilntainers-full"
+CONFORMANCE = "build/tests/conformance/conformance --backend native"
+USER = "python3 tests/native/as_user.py "
+ISOLATION = ("python3 tests/isolation/isolation.py %s build/tests/isolation/isolation-driver "
+             "build/tests/isolation/isolation-probe tests/isolation/expected.tsv "
+             "src/zygote/seccomp.policy the_probe")
 # One row a boot: its groups run in this order, each in a process of its own.
 BOOTS = (
     Boot("6.1", False, {
@@ -39,10 +44,25 @@ BOOTS = (
         "layering": IMAGES % "layering",
         "images": IMAGES % "images",
         "host-image": IMAGES % "host_image",
+        "limits-root": TESTS + "limits.py root",
+        "limits-user": TESTS + "limits.py user",
+        "probe-root": ISOLATION % "root",
+        "probe-user": ISOLATION % "user",
+        "conformance-range": USER + "range " + CONFORMANCE,
+        "userns-closed": TESTS + "userns.py",
+        "cores": TESTS + "cores.py",
     }),
     Boot("6.12", False, {
         "smoke-root": TESTS + "smoke.py 0",
         "smoke-user": TESTS + "smoke.py 1000",
+        "probe-user": ISOLATION % "user",
+        "conformance-root": CONFORMANCE,
+        "userns-closed": TESTS + "userns.py",
+        "apparmor": TESTS + "apparmor.py",
+    }),
+    Boot("6.1", True, {
+        "limits-" + place: TESTS + "limits.py " + place
+        for place in ("system", "session", "user-service", "user-scope")
     }),
 )
 
