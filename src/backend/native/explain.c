@@ -33,6 +33,15 @@ static const struct {
 	  "or sysctl -w kernel.apparmor_restrict_unprivileged_userns=0" },
 };
 
+const char *const *explain_paths(void)
+{
+	static const char *paths[ARRAY_LENGTH(closed_by) + 1];
+
+	for (size_t i = 0; i < ARRAY_LENGTH(closed_by); i++)
+		paths[i] = closed_by[i].path;
+	return paths;
+}
+
 static const char *namespace_fix(void)
 {
 	for (size_t i = 0; i < ARRAY_LENGTH(closed_by); i++) {

@@ -8,5 +8,7 @@
 
 /* The exact command or setting that helps, or NULL if none is known. */
 const char *explain_fix(enum zygote_area area, int error_number);
+/* The settings that explain_fix reads, NULL at the end: to be kept open by who closes files. */
+const char *const *explain_paths(void);
 /* Raises what the zygote or a sandbox reported, with the fix in the sentence. -1. */
 int explain_failure(const struct zygote_report *report, struct error *err);

@@ -13,6 +13,7 @@
 #include "backend/native/cleanup.h"
 #include "backend/native/diagnose.h"
 #include "backend/native/end.h"
+#include "backend/native/explain.h"
 #include "backend/native/id_map.h"
 #include "backend/native/image.h"
 #include "backend/native/keeper.h"
@@ -35,6 +36,9 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+
+/* Directories of control groups, and settings that explain a failure. */
+#define NATIVE_MAX_KEPT_PATHS 16
 
 struct native_backend {
 	struct backend backend;
@@ -61,6 +65,7 @@ struct native_backend {
 	struct cgroups_facts cgroups_facts;
 	struct keeper *keeper;
 	struct usage *usage; /* NULL: control groups hold the sums */
+	const char *kept_paths[NATIVE_MAX_KEPT_PATHS + 1];
 };
 
 struct native_sandbox {
@@ -287,15 +292,29 @@ static struct backend *native_open(const struct backend_config *config, struct e
 	return &native->backend;
 }
 
+static void keep_paths(struct native_backend *native, const char *const *paths)
+{
+	size_t count = 0;
+
+	while (native->kept_paths[count])
+		count++;
+	for (; *paths && count + 1 < ARRAY_LENGTH(native->kept_paths); paths++)
+		native->kept_paths[count++] = *paths;
+	native->kept_paths[count] = NULL;
+}
+
 static const char *const *native_kept_paths(struct backend *backend)
 {
-	static const char *const none[] = { NULL };
-	const struct native_backend *native = native_of(backend);
+	struct native_backend *native = native_of(backend);
 
 	/* Root of a container has the rights of an ordinary user, and needs them all. */
 	if (!native->is_instructed || native->facts.id_mode != ZYGOTE_PRIVILEGED)
 		return NULL;
-	return native->cgroups ? cgroups_paths(native->cgroups) : none;
+	native->kept_paths[0] = NULL;
+	if (native->cgroups)
+		keep_paths(native, cgroups_paths(native->cgroups));
+	keep_paths(native, explain_paths());
+	return native->kept_paths;
 }
 
 static void add_sentence(char *text, size_t bytes, const char *sentence)

@@ -19,7 +19,6 @@ HELPER = pathlib.Path("/run/crash-helper")
 CRASHES = (
     "kill -SEGV $$", "kill -ABRT $$", "sh -c 'ulimit -c unlimited; kill -SEGV $$'",
     "python3 -c 'import os; os.abort()'",
-    "python3 -c 'import resource, os; resource.setrlimit(resource.RLIMIT_CORE, (0, 0)); os.abort()'",
     "python3 -c 'import ctypes; ctypes.string_at(0)'",
 )
 

@@ -70,9 +70,12 @@ def values(name):
     return found
 
 
-def wait_until(condition):
+def wait_until(condition, server=None):
+    """False if it does not come true, or the server has ended before."""
     deadline = time.monotonic() + HANG_S
     while not condition() and time.monotonic() < deadline:
+        if server and server.poll() is not None:
+            break
         time.sleep(0.05)
     return condition()
 
@@ -131,7 +134,7 @@ def the_kernel_has_been_told_each_limit():
     with start("exec", "--memory", "96m", "--pids-limit", "99", "--cpu", "0.5", "--", "sleep", "4712",
                stdin=subprocess.DEVNULL) as server:
         try:
-            check(wait_until(lambda: run("/usr/bin/pgrep", "-fx", "sleep 4712").stdout),
+            check(wait_until(lambda: run("/usr/bin/pgrep", "-fx", "sleep 4712").stdout, server),
                   "no command runs")
             pid = int(run("/usr/bin/pgrep", "-fx", "sleep 4712").stdout.split()[0])
             line = pathlib.Path("/proc/%d/cgroup" % pid).read_text()
@@ -157,7 +160,8 @@ def nothing_is_left_of_the_groups():
 @test
 def a_server_that_is_killed_leaves_no_process():
     with start("exec", "--memory", "96m", "--", "sleep", "4713", stdin=subprocess.DEVNULL) as server:
-        check(wait_until(lambda: run("/usr/bin/pgrep", "-fx", "sleep 4713").stdout), "none runs")
+        check(wait_until(lambda: run("/usr/bin/pgrep", "-fx", "sleep 4713").stdout, server),
+              "none runs")
         for pid in run("/usr/bin/pgrep", "-fx", PROGRAM + " exec .*4713").stdout.split():
             os.kill(int(pid), signal.SIGKILL)
         server.wait(HANG_S)
