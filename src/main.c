@@ -10,6 +10,7 @@
 #include <malloc.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 static const struct {
@@ -49,6 +50,15 @@ static void reset_signals(void)
 	(void)signal(SIGPIPE, SIG_IGN);
 }
 
+/* A core file would hold what clients send, and tokens. The value 1, and no other, also keeps the
+ * kernel from starting a `|` core handler. */
+static void forbid_core_files(void)
+{
+	static const struct rlimit no_core = { 1, 1 };
+
+	(void)setrlimit(RLIMIT_CORE, &no_core);
+}
+
 int main(int argc, char **argv)
 {
 	size_t i;
@@ -57,6 +67,7 @@ int main(int argc, char **argv)
 		return 1;
 	(void)mallopt(M_MMAP_THRESHOLD, (int)LIMIT_HEAP_CHUNK_BYTES);
 	reset_signals();
+	forbid_core_files();
 	for (i = 0; argc > 1 && i < ARRAY_LENGTH(commands); i++) {
 		if (strcmp(argv[1], commands[i].name) == 0)
 			return commands[i].run(argc - 1, argv + 1, environ);

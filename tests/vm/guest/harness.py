@@ -78,16 +78,8 @@ def converse(messages, uid=0, *options):
     return answers
 
 
-def move_into(group):
-    """This program into a control group of its machine."""
-    (group / "cgroup.procs").write_text("%d\n" % os.getpid())
-
-
 def delegate(name, uid):
-    """A control group of a user's own, as a manager of sessions would give one; its path.
-
-    This program is put into it, alone: what a login shell would be.
-    """
+    """A control group of a user's own, as a manager of sessions would give one; its path."""
     controllers = "+memory +pids +cpu\n"
     (CGROUPS / "cgroup.subtree_control").write_text(controllers)
     group = CGROUPS / name
@@ -95,7 +87,6 @@ def delegate(name, uid):
     for path in (group, *(group / ("cgroup." + file)
                           for file in ("procs", "threads", "subtree_control"))):
         os.chown(path, uid, uid)
-    move_into(group)
     return group
 
 
