@@ -30,8 +30,6 @@ Boot = collections.namedtuple("Boot", "kernel with_systemd groups")
 TESTS = "python3 tests/vm/guest/"
 # As root and as a user; on the disk, whose owners can be mapped on every kernel.
 IMAGES = "TMPDIR=/var/tmp python3 tests/native/%s.py build/kilntainers build/kilntainers-full"
-CONFORMANCE = "build/tests/conformance/conformance --backend native"
-USER = "python3 tests/native/as_user.py "
 ISOLATION = ("python3 tests/isolation/isolation.py %s build/tests/isolation/isolation-driver "
              "build/tests/isolation/isolation-probe tests/isolation/expected.tsv "
              "src/zygote/seccomp.policy the_probe")
@@ -48,7 +46,6 @@ BOOTS = (
         "limits-user": TESTS + "limits.py user",
         "probe-root": ISOLATION % "root",
         "probe-user": ISOLATION % "user",
-        "conformance-range": USER + "range " + CONFORMANCE,
         "userns-closed": TESTS + "userns.py",
         "cores": TESTS + "cores.py",
     }),
@@ -56,7 +53,6 @@ BOOTS = (
         "smoke-root": TESTS + "smoke.py 0",
         "smoke-user": TESTS + "smoke.py 1000",
         "probe-user": ISOLATION % "user",
-        "conformance-root": CONFORMANCE,
         "userns-closed": TESTS + "userns.py",
         "apparmor": TESTS + "apparmor.py",
     }),

@@ -51,8 +51,13 @@ def starts_none(uid, crash):
     equal(seen(), [control], "crashes that started the helper")
 
 
-def children(pid):
-    return [int(word) for word in run("/usr/bin/pgrep", "-P", str(pid)).stdout.split()]
+def line_of_descent(server):
+    """Pids from the server down to the command of its sandbox; [] while there is none."""
+    found = [int(word) for word in run("/usr/bin/pgrep", "-fx", "sleep 4711").stdout.split()][:1]
+    while found and found[0] not in (1, server.pid):
+        parent = run("ps", "-o", "ppid=", "-p", str(found[0])).stdout.strip()
+        found.insert(0, int(parent or 1))
+    return found if found[:1] == [server.pid] else []
 
 
 def crash_in_sandbox(uid):
@@ -72,22 +77,19 @@ def crash_the_machinery(uid):
         for level in range(4):
             with subprocess.Popen([*as_user(uid), PROGRAM, "exec", "--", "sleep", "4711"], cwd="/",
                                   stderr=subprocess.DEVNULL) as server:
-                found = [server.pid]
-
-                def is_there():
-                    del found[1:]
-                    for _ in range(level):
-                        found.extend(children(found[-1])[:1])
-                    return (len(found) == level + 1
-                            and run("/usr/bin/pgrep", "-fx", "sleep 4711").stdout)
-                check(wait_until(is_there), "no process at level %d" % level)
+                check(wait_until(lambda: line_of_descent(server) or server.poll() is not None)
+                      and len(line_of_descent(server)) >= 4, "no command runs")
+                victim = line_of_descent(server)[level]
                 for number in (signal.SIGSEGV, signal.SIGABRT):
                     try:
-                        os.kill(found[-1], number)
+                        os.kill(victim, number)
                     except ProcessLookupError:
                         pass
                 time.sleep(0.2)
                 server.kill()
+                server.wait()
+            check(wait_until(lambda: not run("/usr/bin/pgrep", "-fx", "sleep 4711").stdout),
+                  "a command outlives its server")
     starts_none(uid, all_of_them)
 
 
