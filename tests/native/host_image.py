@@ -54,8 +54,11 @@ class Machine:
         shutil.copy(shutil.which("setpriv"), self.root / "setpriv")
         listed = subprocess.run(["ldd", PROGRAM, shutil.which("setpriv")], check=False, text=True,
                                 capture_output=True).stdout
-        for path in sorted(set(re.findall(r"(/\S+) \(0x", listed))):
+        libraries = sorted(set(re.findall(r"(/\S+) \(0x", listed)))
+        for path in libraries:
             self.copy(path, path)
+        # There is no cache of the linker's in the machine.
+        self.library_path = ":".join(sorted({os.path.dirname(path) for path in libraries}))
 
     def copy(self, source, path):
         target = self.root / path.lstrip("/")
@@ -85,7 +88,7 @@ class Machine:
         return subprocess.run(
             ["unshare", "-m", "/bin/sh", script, self.root, how, *become, "/kilntainers", *words],
             stdin=subprocess.DEVNULL, capture_output=True, timeout=HANG_S, check=False, text=True,
-            env={"PATH": os.environ["PATH"],
+            env={"PATH": os.environ["PATH"], "LD_LIBRARY_PATH": self.library_path,
                  "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"})
 
     def shell(self, script, *options):
