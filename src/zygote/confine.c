@@ -138,8 +138,11 @@ static int wall_off_files(struct error *err)
 {
 	CLEANUP(cleanup_fd) int ruleset = -1;
 
+	/* Message queues are opened on a mount of the kernel's own, which has the same root as the
+	 * one that is seen but is not below "/". */
 	if (landlock_make(&ruleset, err) < 0 ||
-	    landlock_allow(ruleset, "/", LANDLOCK_REACH_ALL, err) < 0)
+	    landlock_allow(ruleset, "/", LANDLOCK_REACH_ALL, err) < 0 ||
+	    landlock_allow(ruleset, "/dev/mqueue", LANDLOCK_REACH_ALL, err) < 0)
 		return -1;
 	return landlock_enter(ruleset, err);
 }
