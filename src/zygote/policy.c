@@ -57,6 +57,10 @@ const struct policy_limit policy_limits[] = {
 	 * ("|...") the kernel ignores 0 and only 1 stops it. */
 	{ "core size", RLIMIT_CORE, 1 },
 	{ "locked memory", RLIMIT_MEMLOCK, 8 << 20 },
-	{ "message queues", RLIMIT_MSGQUEUE, 819200 },
+	/* These two are counted for all sandboxes of a host user together, and that user besides:
+	 * with the usual limits a single sandbox could take everything. Two queues of the usual
+	 * size; signals include timers. */
+	{ "message queues", RLIMIT_MSGQUEUE, 204800 },
+	{ "pending signals", RLIMIT_SIGPENDING, 1024 },
 	{ NULL, 0, 0 },
 };

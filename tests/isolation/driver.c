@@ -12,12 +12,15 @@
  * Every request has a thread; its answer has the same id, and "error" or the
  * result. Output is in hexadecimal. End-of-file on stdin ends the program.
  *
- * usage: isolation-driver BACKEND [IMAGE]
+ * usage: isolation-driver BACKEND IMAGE [NAME=NUMBER]...
+ *
+ * IMAGE may be empty. NAME: memory, pids, total_memory or total_pids, as the options do.
  */
 
 #include "backend/backend.h"
 #include "backend/registry.h"
 #include "base/alloc.h"
+#include "base/attr.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/fd.h"
@@ -28,10 +31,11 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define MAX_SANDBOXES 64
+#define MAX_SANDBOXES 512
 #define MAX_ARGUMENTS 64
 #define MAX_INPUT_BYTES (64u << 20)
 
@@ -136,6 +140,7 @@ static int run(struct job *job, struct sandbox *sandbox, json_t *answer, struct 
 		(void)json_object_set_new(answer, "end", json_string(ends[result.end]));
 		(void)json_object_set_new(answer, "code", json_integer(result.code));
 		(void)json_object_set_new(answer, "reset", json_boolean(result.was_reset));
+		(void)json_object_set_new(answer, "limits", json_integer(result.limits_hit));
 		(void)json_object_set_new(answer, "us",
 					  json_integer((json_int_t)result.duration_us));
 		(void)json_object_set_new(answer, "stdout", hex_of(&collector.streams[0]));
@@ -219,19 +224,48 @@ static void wait_for_all(struct driver *driver)
 	(void)pthread_mutex_unlock(&driver->count_lock);
 }
 
+/* "memory=1000000" */
+static bool take_limit(struct backend_config *config, const char *text)
+{
+	const struct {
+		const char *name;
+		uint64_t *limit;
+	} limits[] = {
+		{ "memory", &config->memory_bytes },
+		{ "pids", &config->pids },
+		{ "total_memory", &config->total_memory_bytes },
+		{ "total_pids", &config->total_pids },
+	};
+	const char *value = strchr(text, '=');
+
+	for (size_t i = 0; value && i < ARRAY_LENGTH(limits); i++) {
+		if (strlen(limits[i].name) == (size_t)(value - text) &&
+		    strncmp(limits[i].name, text, (size_t)(value - text)) == 0) {
+			*limits[i].limit = strtoull(value + 1, NULL, 10);
+			return true;
+		}
+	}
+	return false;
+}
+
 int main(int argc, char **argv)
 {
 	static struct driver driver = { .output = PTHREAD_MUTEX_INITIALIZER,
 					.count_lock = PTHREAD_MUTEX_INITIALIZER,
 					.count_changed = PTHREAD_COND_INITIALIZER };
-	struct backend_config config = { .image = argc > 2 ? argv[2] : NULL,
-					 .disk_bytes = LIMIT_DEFAULT_DISK_BYTES };
+	struct backend_config config = { .image = argc > 2 && argv[2][0] ? argv[2] : NULL,
+					 .disk_bytes = LIMIT_DEFAULT_DISK_BYTES,
+					 .allows_unlimited_memory = true };
 	const struct backend_type *type = argc > 1 ? backend_find(argv[1]) : NULL;
 	struct error err = ERROR_INIT;
 	static char line[1 << 20];
 
 	(void)signal(SIGPIPE,
 		     SIG_IGN); /* as every server does: stdin of a command that does not read */
+	for (int i = 3; i < argc; i++) {
+		if (!take_limit(&config, argv[i]))
+			return 2;
+	}
 	config.nofile_hard = fd_raise_limit(&config.nofile_soft);
 	if (!type || !(driver.backend = backend_open(type, &config, &err)) ||
 	    backend_check(driver.backend, &err) < 0) {

@@ -85,6 +85,7 @@ class Result:
         self.end = answer.get("end")
         self.code = answer.get("code")
         self.reset = answer.get("reset")
+        self.limits = answer.get("limits", 0)
         self.milliseconds = answer.get("us", 0) / 1000
         self.raw = bytes.fromhex(answer.get("stdout", ""))
         self.out = self.raw.decode("utf-8", "replace")
@@ -93,6 +94,7 @@ class Result:
     def __str__(self):
         return (
             f"error={self.error} end={self.end} code={self.code} reset={self.reset} "
+            f"limits={self.limits} "
             f"stdout={self.out[:400]!r} stderr={self.err[:400]!r}"
         )
 
@@ -128,9 +130,9 @@ class Sandbox:
 
 
 class Server:
-    """One driver process. `user`: run it as the ordinary user."""
+    """One driver process. `user`: run it as the ordinary user. `limits`: numbers by name."""
 
-    def __init__(self, driver, user, image=None, environment=None, wrapper=()):
+    def __init__(self, driver, user, image="", environment=None, wrapper=(), limits=None):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="isolation-"))
         self.directory.chmod(0o755)
         program = self.directory / "driver"
@@ -143,7 +145,8 @@ class Server:
             os.chown(home, ORDINARY_USER, ORDINARY_USER)
             ids = f"{ORDINARY_USER}"
             command += ["setpriv", "--reuid", ids, "--regid", ids, "--clear-groups"]
-        command += [str(program), "native"] + ([image] if image else [])
+        command += [str(program), "native", image]
+        command += [f"{name}={number}" for name, number in (limits or {}).items()]
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,

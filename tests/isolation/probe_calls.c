@@ -61,6 +61,7 @@ const struct probe_call probe_calls[] = {
 	{ "bpf", SYS_bpf, { 9999, 0, 0 } },
 	{ "perf_event_open", SYS_perf_event_open, { 0, 0, 0, BAD_FD, 0 } },
 	{ "userfaultfd", SYS_userfaultfd, { 0xffff } },
+	{ "io_setup", SYS_io_setup, { 1, 0 } },
 	{ "io_uring_setup", SYS_io_uring_setup, { 0, 0 } },
 	{ "io_uring_enter", SYS_io_uring_enter, { BAD_FD, 0, 0, 0, 0, 0 } },
 	{ "io_uring_register", SYS_io_uring_register, { BAD_FD, 0, 0, 0 } },

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <mqueue.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -311,6 +312,26 @@ static int descriptor_limit(void)
 	return limit.rlim_max <= 4096 ? EPERM : 0;
 }
 
+static int signal_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_SIGPENDING, &limit) < 0)
+		return PROBE_BROKEN;
+	return limit.rlim_max <= 1024 ? EPERM : 0;
+}
+
+static int make_message_queue(void)
+{
+	mqd_t queue = mq_open("/probe", O_CREAT | O_EXCL | O_RDWR, 0600, NULL);
+
+	if (queue == (mqd_t)-1)
+		return errno;
+	if (mq_send(queue, "x", 1, 0) < 0)
+		return errno;
+	return result_of(mq_unlink("/probe"));
+}
+
 static int raise_a_limit(void)
 {
 	struct rlimit limit = { 4097, 1u << 20 };
@@ -586,6 +607,8 @@ const struct probe_check probe_checks[] = {
 	{ "new-privileges", new_privileges },
 	{ "core-limit-not-1", core_limit },
 	{ "descriptor-limit-over-4096", descriptor_limit },
+	{ "pending-signals-over-1024", signal_limit },
+	{ "message-queue", make_message_queue },
 	{ "raise-a-hard-limit", raise_a_limit },
 	{ "chown-1000", own_file_to_user_1000 },
 	{ "chown-host-file", chown_of_host_file },
