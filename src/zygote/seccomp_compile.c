@@ -94,7 +94,8 @@ static size_t put_load(struct writer *writer, size_t offset)
 /* Both architectures are little endian: the low half comes first. */
 static size_t argument_offset(const struct seccomp_term *term)
 {
-	return offsetof(struct seccomp_data, args) + term->argument * sizeof(uint64_t);
+	return offsetof(struct seccomp_data, args) + term->argument * sizeof(uint64_t) +
+	       (term->is_high ? sizeof(uint32_t) : 0);
 }
 
 /* Where to go on when `term` failed: the code at `next`, without its load if the accumulator
@@ -160,6 +161,7 @@ static bool rules_equal(const struct seccomp_rule *a, const struct seccomp_rule 
 		return false;
 	for (size_t i = 0; i < a->term_count; i++)
 		if (a->terms[i].argument != b->terms[i].argument ||
+		    a->terms[i].is_high != b->terms[i].is_high ||
 		    a->terms[i].is_equal != b->terms[i].is_equal ||
 		    a->terms[i].mask != b->terms[i].mask || a->terms[i].value != b->terms[i].value)
 			return false;

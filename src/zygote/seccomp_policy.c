@@ -218,15 +218,28 @@ static struct word word_at(const struct parser *parser, size_t index)
 	return index < parser->word_count ? parser->words[index] : none;
 }
 
+/* argN or argN.high */
+static int parse_argument(const struct parser *parser, struct word word, struct seccomp_term *term)
+{
+	static const char high[] = ".high";
+	struct word rest;
+
+	if (word.bytes < 4 || memcmp(word.start, "arg", 3) != 0 || word.start[3] < '0' ||
+	    word.start[3] > '5')
+		return fail(parser, "must be arg0 to arg5", word);
+	rest = (struct word){ word.start + 4, word.bytes - 4 };
+	term->argument = (uint8_t)(word.start[3] - '0');
+	term->is_high = word_is(rest, high);
+	if (rest.bytes > 0 && !term->is_high)
+		return fail(parser, "must be arg0 to arg5, or with .high", word);
+	return 0;
+}
+
 /* argN [& MASK] == VALUE, moving *at on. */
 static int parse_term(const struct parser *parser, size_t *at, struct seccomp_term *term)
 {
-	struct word argument = word_at(parser, *at);
-
-	if (argument.bytes != 4 || memcmp(argument.start, "arg", 3) != 0 ||
-	    argument.start[3] < '0' || argument.start[3] > '5')
-		return fail(parser, "must be arg0 to arg5", argument);
-	term->argument = (uint8_t)(argument.start[3] - '0');
+	if (parse_argument(parser, word_at(parser, *at), term) < 0)
+		return -1;
 	term->mask = UINT32_MAX;
 	(*at)++;
 	if (word_is(word_at(parser, *at), "&")) {

@@ -33,9 +33,10 @@ struct seccomp_numbers {
 	} calls[SECCOMP_MAX_CALLS];
 };
 
-/* A test of the low 32 bits of one argument. */
+/* A test of 32 bits of one argument. */
 struct seccomp_term {
 	uint8_t argument;
+	bool is_high;  /* of its high ones; else of its low ones */
 	bool is_equal; /* else: must differ */
 	uint32_t mask;
 	uint32_t value;

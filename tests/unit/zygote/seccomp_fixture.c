@@ -10,6 +10,7 @@
 #include <linux/sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #define ORACLE "/usr/share/containers/seccomp.json"
@@ -216,6 +217,9 @@ static const struct call_row {
 	uint32_t guest;
 	uint8_t count; /* of the arguments given */
 	uint32_t arguments[4];
+	/* Where the high words of those given count, they are these, and are not varied. */
+	bool has_high;
+	uint32_t high[4];
 } call_rows[] = {
 #define BOTH(verdict) verdict, verdict
 	{ "clone", BOTH(ALLOW), 1, { 0 } },
@@ -324,6 +328,22 @@ static const struct call_row {
 	{ "prlimit64", BOTH(ANSWER(EPERM)), 2, { 1, 7 } },
 	{ "prlimit64", BOTH(ANSWER(EPERM)), 2, { 0x80000000, 7 } },
 	{ "prlimit64", BOTH(ANSWER(EPERM)), 2, { 0xffffffff, 7 } },
+	{ "prlimit64", BOTH(ANSWER(EPERM)), 2, { 1, RLIMIT_CORE } },
+	/* To read the limit of core files. */
+	{ "prlimit64", BOTH(ALLOW), 4, { 0, RLIMIT_CORE, 0, ANY }, true, { 0 } },
+	{ "prlimit64", BOTH(ALLOW), 4, { 0, RLIMIT_CORE, 0, ANY }, true, { 1, 1, 0, 1 } },
+	{ "prlimit64", BOTH(ALLOW), 4, { 0, RLIMIT_CORE, 0, 0 }, true, { 0 } },
+	/* To set it: not done, whatever half of a pointer is 0. */
+	{ "prlimit64", BOTH(ANSWER(0)), 4, { 0, RLIMIT_CORE, ANY, 0 }, true, { 0 } },
+	{ "prlimit64", BOTH(ANSWER(0)), 4, { 0, RLIMIT_CORE, 0, 0 }, true, { 0, 0, 1, 0 } },
+	{ "prlimit64", BOTH(ANSWER(0)), 4, { 0, RLIMIT_CORE, ANY, 0 }, true, { 1, 1, 1, 0 } },
+	{ "prlimit64", BOTH(ANSWER(EPERM)), 4, { 0, RLIMIT_CORE, ANY, ANY }, true, { 0 } },
+	{ "prlimit64", BOTH(ANSWER(EPERM)), 4, { 0, RLIMIT_CORE, 0, ANY }, true, { 0, 0, 1, 0 } },
+	{ "prlimit64", BOTH(ANSWER(EPERM)), 4, { 0, RLIMIT_CORE, ANY, 0 }, true, { 0, 0, 0, 1 } },
+	{ "setrlimit", BOTH(ANSWER(0)), 1, { RLIMIT_CORE } },
+	{ "setrlimit", BOTH(ALLOW), 1, { RLIMIT_NOFILE } },
+	{ "setrlimit", BOTH(ALLOW), 1, { 0xffffffff } },
+	{ "getrlimit", BOTH(ALLOW), 1, { RLIMIT_CORE } },
 #undef BOTH
 };
 
@@ -347,8 +367,12 @@ static void expect(struct failures *failures, const char *filter, const char *ca
 static uint32_t run_row(const struct seccomp_program *program, struct seccomp_data data,
 			const struct call_row *row, uint64_t unused, uint64_t high)
 {
-	for (size_t i = 0; i < 6; i++)
-		data.args[i] = high | (i < row->count ? row->arguments[i] : unused);
+	for (size_t i = 0; i < 6; i++) {
+		uint64_t own =
+			row->has_high && i < row->count ? (uint64_t)row->high[i] << 32 : high;
+
+		data.args[i] = own | (i < row->count ? row->arguments[i] : unused);
+	}
 	return bpf_run(program->code, program->count, &data);
 }
 

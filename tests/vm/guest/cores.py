@@ -19,6 +19,10 @@ HELPER = pathlib.Path("/run/crash-helper")
 CRASHES = (
     "kill -SEGV $$", "kill -ABRT $$", "sh -c 'ulimit -c unlimited; kill -SEGV $$'",
     "python3 -c 'import os; os.abort()'",
+    # A limit of 0 is the one that such a pattern ignores.
+    "sh -c 'ulimit -c 0; kill -SEGV $$'", "sh -c 'ulimit -S -c 0; kill -SEGV $$'",
+    "python3 -c 'import os, resource as r; r.setrlimit(r.RLIMIT_CORE, (0, 0)); os.abort()'",
+    "prlimit --core=0:0 sh -c 'kill -SEGV $$'",
     "python3 -c 'import ctypes; ctypes.string_at(0)'",
 )
 
