@@ -76,8 +76,9 @@ struct native_sandbox {
 	uint32_t id_base;     /* of its range; 0: it has none of its own */
 	struct cgroup *group; /* NULL without control groups */
 	struct usage_sandbox *usage;
-	/* Kills for want of memory by the last look: one more explains a death. */
+	/* Kills for want of memory by the last look, and when it first saw so many. */
 	_Atomic uint64_t memory_kills;
+	_Atomic uint64_t last_kill_ms;
 	_Atomic bool was_reset; /* killed by us, because a command could not be */
 };
 
@@ -90,6 +91,8 @@ static const char *const command_environment[] = {
 	NULL,
 };
 #define COMMAND_DIRECTORY "/workspace"
+/* A death is noticed at once. */
+#define KILL_EXPLAINS_MS 2000
 
 static struct native_backend *native_of(struct backend *backend)
 {
@@ -435,7 +438,9 @@ static bool read_counters(void *context, struct guest_link_counters *counters)
 	if (!sandbox->group)
 		return false;
 	cgroup_count(sandbox->group, counters);
-	atomic_store(&sandbox->memory_kills, counters->memory_kills);
+	if (atomic_exchange(&sandbox->memory_kills, counters->memory_kills) <
+	    counters->memory_kills)
+		atomic_store(&sandbox->last_kill_ms, clock_now_ms());
 	return true;
 }
 
@@ -562,16 +567,17 @@ static int native_death_fd(const struct sandbox *sandbox)
 	return native->pidfd;
 }
 
-/* The guest itself, or all that was left, was killed for want of memory since the last look. */
+/* The guest was killed for want of memory. Nothing tells who was, so a kill that was just counted
+ * explains a death: the guest's may be in what the result of a last command has looked at. */
 static bool ran_out_of_memory(struct native_sandbox *sandbox, char cause[BACKEND_CAUSE_BYTES])
 {
 	struct native_backend *native = native_of(sandbox->sandbox.backend);
-	uint64_t seen = atomic_load(&sandbox->memory_kills);
 	struct guest_link_counters counters;
 	struct exec_limits held;
 	char limit[EXEC_LIMIT_TEXT_BYTES];
 
-	if (!read_counters(sandbox, &counters) || counters.memory_kills <= seen)
+	if (!read_counters(sandbox, &counters) || counters.memory_kills == 0 ||
+	    clock_now_ms() - atomic_load(&sandbox->last_kill_ms) > KILL_EXPLAINS_MS)
 		return false;
 	limits_held(&native->limits, &native->cgroups_facts, &held);
 	exec_limit_describe(limit,
