@@ -37,6 +37,8 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -47,6 +49,10 @@
 
 /* A guest that is not PID 1 takes what is below it along; longer than this it does not wait. */
 #define LEAVE_MS 1000
+/* From guest to supervisor, and from supervisor to command, in thousandths of the memory that there
+ * is: far more than either of them holds. */
+#define OOM_SCORE_STEP 50
+#define OOM_SCORE_MAX 1000
 #define KERNEL_SIGSET_BYTES 8
 
 struct guest {
@@ -54,6 +60,7 @@ struct guest {
 	int signal_fd;
 	int reports[2]; /* ours, the supervisors' */
 	int proc_fd;	/* -1 without /proc: then nothing can be killed one by one */
+	int oom_score;	/* its own, where it is known */
 	pid_t spare;	/* 0: none */
 	size_t supervisor_count;
 	/* The spare among them, wherever it stands. */
@@ -122,15 +129,59 @@ static void forget_supervisor(pid_t pid)
 	}
 }
 
+static int score_above(int score)
+{
+	return score + OOM_SCORE_STEP < OOM_SCORE_MAX ? score + OOM_SCORE_STEP : OOM_SCORE_MAX;
+}
+
+static void set_oom_score(int score)
+{
+	char text[16];
+	int length = snprintf(text, sizeof(text), "%d", score);
+
+	if (guest.config->oom_fd > 0)
+		(void)!pwrite(guest.config->oom_fd, text, (size_t)length, 0);
+}
+
+/* When memory runs out, the command that took it goes first: only then is what it held in files
+ * without a name gone before anyone here needs memory to tell of it. */
+static int oom_score_of_commands(void)
+{
+	return guest.config->oom_fd > 0 ? score_above(score_above(guest.oom_score)) : 0;
+}
+
+static void read_oom_score(void)
+{
+	char text[16] = "";
+
+	if (guest.config->oom_fd > 0 && pread(guest.config->oom_fd, text, sizeof(text) - 1, 0) > 0)
+		guest.oom_score = (int)strtol(text, NULL, 10);
+}
+
+/* A spare inherits the score that the guest has at that moment: supervisors go before their guest
+ * when memory runs out. */
+static pid_t fork_spare(void)
+{
+	pid_t pid;
+
+	set_oom_score(score_above(guest.oom_score));
+	pid = fork();
+	if (pid != 0)
+		set_oom_score(guest.oom_score);
+	else if (guest.config->oom_fd > 0)
+		(void)close(guest.config->oom_fd);
+	return pid;
+}
+
 static void ensure_spare(void)
 {
 	struct supervisor_config config = { guest.config, guest.signal_fd, guest.reports[1],
-					    guest.proc_fd };
+					    guest.proc_fd, oom_score_of_commands() };
 	pid_t pid;
 
 	if (guest.spare > 0 || guest.supervisor_count == LIMIT_GUEST_SUPERVISORS)
 		return;
-	pid = fork();
+	pid = fork_spare();
 	if (pid == 0) {
 		cleanup_fd(&guest.reports[0]);
 		supervisor_run(&config);
@@ -300,6 +351,7 @@ void guest_run(const struct guest_config *config)
 	fill_stdio();
 	(void)fcntl(config->socket_fd, F_SETFD, FD_CLOEXEC);
 	take_signals();
+	read_oom_score();
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, guest.reports) < 0)
 		fail("creating a socket pair");
 	guest.proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -42,6 +42,10 @@ struct guest_config {
 	/* RLIMIT_NPROC of commands. Lower than the guest's own: whatever they start, the guest can
 	 * start one more that ends them. 0: as the guest's own. */
 	unsigned long command_processes;
+	/* Open on the guest's own /proc/self/oom_score_adj, which nobody here can open any more:
+	 * when memory runs out commands go before their guest, however little they seem to hold. 0:
+	 * none. */
+	int oom_fd;
 };
 
 /* Announces itself with READY, serves until SIGTERM, end-of-file or SHUTDOWN, and exits. */

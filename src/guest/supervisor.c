@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -111,6 +112,22 @@ static const char *map_request(int fd, const struct guest_wire_exec *exec)
 	return data == MAP_FAILED ? NULL : data;
 }
 
+/* By name and only now: before its program runs it cannot be opened, even by itself. One that the
+ * guest cannot read either goes together with its supervisor. */
+static void put_command_first(const struct supervisor *supervisor)
+{
+	char text[32];
+	CLEANUP(cleanup_fd) int fd = -1;
+
+	if (supervisor->config->command_oom_score == 0)
+		return;
+	(void)snprintf(text, sizeof(text), "%d/oom_score_adj", (int)supervisor->main_pid);
+	fd = openat(supervisor->config->proc_fd, text, O_WRONLY | O_CLOEXEC);
+	(void)snprintf(text, sizeof(text), "%d", supervisor->config->command_oom_score);
+	if (fd >= 0)
+		(void)!write(fd, text, strlen(text));
+}
+
 /* Starts the command and says so; -1 if there is none to supervise. */
 static int start_and_tell(struct supervisor *supervisor, const struct guest_wire_exec *exec,
 			  int fds[RECEIVE_FDS])
@@ -138,6 +155,7 @@ static int start_and_tell(struct supervisor *supervisor, const struct guest_wire
 		send_failure(supervisor->status_fd, failed.step, (int)failed.errno_value);
 		return -1;
 	}
+	put_command_first(supervisor);
 	send_status(supervisor->status_fd,
 		    &(struct guest_wire_message){ .type = GUEST_WIRE_STARTED });
 	return 0;

@@ -39,7 +39,8 @@ struct supervisor_config {
 	const struct guest_config *guest;
 	int signal_fd; /* SIGCHLD and SIGTERM, both blocked */
 	int report_fd;
-	int proc_fd; /* /proc */
+	int proc_fd;	       /* /proc */
+	int command_oom_score; /* above the supervisor's own; 0: as it is */
 };
 
 /* In a fresh child of the guest. */

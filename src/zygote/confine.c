@@ -45,24 +45,6 @@ static int set_limit(int resource, rlim_t value, const char *name, struct error 
 	return 0;
 }
 
-/* Sandboxes go first when the machine runs out of memory: 500 above their server. */
-static int volunteer_for_oom(struct error *err)
-{
-	CLEANUP(cleanup_fd) int fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
-	char text[16] = "";
-	int value = 0;
-
-	if (fd < 0)
-		return error_set_errno(err, "opening oom_score_adj");
-	if (read(fd, text, sizeof(text) - 1) > 0)
-		value = (int)strtol(text, NULL, 10);
-	value = value > 500 ? 1000 : value + 500;
-	(void)snprintf(text, sizeof(text), "%d", value);
-	if (pwrite(fd, text, strlen(text), 0) < 0)
-		return error_set_errno(err, "raising oom_score_adj to %d", value);
-	return 0;
-}
-
 /* Where no control group holds a sandbox's memory and processes. Not the address space: node,
  * java and go reserve far more of it than they use. */
 static int limit_processes(const struct zygote_request *request, struct error *err)
@@ -89,7 +71,7 @@ int confine_limits(const struct zygote_request *request, struct error *err)
 	if (set_limit(RLIMIT_NOFILE, request->nofile_hard, "open files", err) < 0 ||
 	    limit_processes(request, err) < 0)
 		return -1;
-	return volunteer_for_oom(err);
+	return 0;
 }
 
 /* --- capabilities ------------------------------------------------------------ */

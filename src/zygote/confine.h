@@ -15,7 +15,7 @@
 struct zygote_request;
 
 /* Resource limits (the guest itself needs all descriptors that it may have; it lowers the soft
- * limit for commands) and the mark for the kernel's out-of-memory killer. Needs /proc. */
+ * limit for commands). */
 int confine_limits(const struct zygote_request *request, struct error *err);
 
 /* The guest: a command's capabilities plus what tagging and scanning take, no new

@@ -13,6 +13,8 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -41,6 +43,34 @@ static int tie_to_zygote(const struct cradle *cradle, pid_t zygote, struct error
 }
 
 /* --- ahead of time ----------------------------------------------------------------- */
+
+/* Sandboxes go first when the machine runs out of memory: this much before their server, as far as
+ * there is room for commands to go before their guest. As root nobody in the sandbox can get below
+ * what is set here, because somebody with the right to lower it set it; as an ordinary user a
+ * command can get back to what the server has, and nothing forbids that. */
+#define OOM_SCORE_OF_SANDBOXES 500
+#define OOM_SCORE_MOST 900
+
+static int volunteer_for_oom(struct cradle *cradle, struct error *err)
+{
+	CLEANUP(cleanup_fd) int fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
+	char text[16] = "";
+	int ours, score;
+
+	(void)cradle;
+	if (fd < 0)
+		return error_set_errno(err, "opening oom_score_adj");
+	if (read(fd, text, sizeof(text) - 1) < 0)
+		return error_set_errno(err, "reading oom_score_adj");
+	ours = (int)strtol(text, NULL, 10);
+	score = ours + OOM_SCORE_OF_SANDBOXES;
+	if (score > OOM_SCORE_MOST)
+		score = ours > OOM_SCORE_MOST ? ours : OOM_SCORE_MOST;
+	(void)snprintf(text, sizeof(text), "%d", score);
+	if (pwrite(fd, text, strlen(text), 0) < 0)
+		return error_set_errno(err, "raising oom_score_adj to %d", score);
+	return 0;
+}
 
 static int enter_group(int directory_fd, struct error *err)
 {
@@ -109,6 +139,7 @@ static const struct {
 	/* First, so that the sandbox is charged for its network too. */
 	{ ZYGOTE_AREA_CGROUP, enter_groups },
 	{ ZYGOTE_AREA_NAMESPACES, make_network },
+	{ ZYGOTE_AREA_NONE, volunteer_for_oom },
 };
 
 static int prepare(struct cradle *cradle, enum zygote_area *area, struct error *err)

@@ -340,6 +340,7 @@ void setup_run(struct setup *setup)
 		zygote_report_failure(setup->report_fd, area, &err);
 		_exit(1);
 	}
+	config.oom_fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
 	/* Last of all, since it closes this process's own /proc to itself: from here on no command
 	 * can trace, read or stop the guest, although both are root of the sandbox. */
 	if (prctl(PR_SET_DUMPABLE, 0) < 0)

@@ -518,6 +518,11 @@ static int raise_oom_protection(void)
 	return write_file("/proc/self/oom_score_adj", "-1000");
 }
 
+static int lower_oom_score(void)
+{
+	return write_file("/proc/self/oom_score_adj", "0");
+}
+
 /* What an overlay keeps in its own attributes, set from outside of the overlay, would make it show
  * another directory of the layers. */
 static int redirect_overlay(void)
@@ -626,6 +631,7 @@ const struct probe_check probe_checks[] = {
 	{ "write-masked-file", write_in_proc_mask },
 	{ "write-own-uid-map", map_ids_again },
 	{ "protect-from-oom", raise_oom_protection },
+	{ "oom-score-of-the-server", lower_oom_score },
 	{ "overlay-redirect", redirect_overlay },
 	{ "overlay-trusted", set_trusted_attribute },
 	{ "rename-between-directories", rename_between_directories },
