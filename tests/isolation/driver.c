@@ -14,7 +14,7 @@
  *
  * usage: isolation-driver BACKEND IMAGE [NAME=NUMBER]...
  *
- * IMAGE may be empty. NAME: memory, pids, total_memory or total_pids, as the options do.
+ * IMAGE may be empty. NAME: memory, pids, disk, total_memory or total_pids, as the options do.
  */
 
 #include "backend/backend.h"
@@ -233,6 +233,7 @@ static bool take_limit(struct backend_config *config, const char *text)
 	} limits[] = {
 		{ "memory", &config->memory_bytes },
 		{ "pids", &config->pids },
+		{ "disk", &config->disk_bytes },
 		{ "total_memory", &config->total_memory_bytes },
 		{ "total_pids", &config->total_pids },
 	};
@@ -254,7 +255,6 @@ int main(int argc, char **argv)
 					.count_lock = PTHREAD_MUTEX_INITIALIZER,
 					.count_changed = PTHREAD_COND_INITIALIZER };
 	struct backend_config config = { .image = argc > 2 && argv[2][0] ? argv[2] : NULL,
-					 .disk_bytes = LIMIT_DEFAULT_DISK_BYTES,
 					 .allows_unlimited_memory = true };
 	const struct backend_type *type = argc > 1 ? backend_find(argv[1]) : NULL;
 	struct error err = ERROR_INIT;

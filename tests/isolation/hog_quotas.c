@@ -225,6 +225,14 @@ static int take_memory_file(void)
 	return write(fd, zeros, sizeof(zeros)) == (ssize_t)sizeof(zeros) ? 0 : -1;
 }
 
+/* The same without touching it: what is written by the kernel adds nothing to a process's size. */
+static int take_allocated_file(void)
+{
+	int fd = memfd_create("hog", 0);
+
+	return fd < 0 ? -1 : fallocate(fd, 0, 0, MEMORY_BYTES);
+}
+
 /* What was sent and is not read yet. */
 static int take_buffers(void)
 {
@@ -257,6 +265,7 @@ const struct hog_quota hog_quotas[] = {
 	{ "requests", take_requests, 1000 },
 	{ "locks", take_lock, 1 },
 	{ "memory-files", take_memory_file, 300 },
+	{ "allocated-files", take_allocated_file, 300 },
 	{ "buffers", take_buffers, 1000 },
 	{ NULL, NULL, 0 },
 };
