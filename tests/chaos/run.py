@@ -100,16 +100,25 @@ class Machine:
         self.folder = folder
         self.user = user
         self.mounts = set(traces.read("/proc/self/mounts").splitlines())
+        # Of every server of ours so far: others may run on this machine.
+        self.owners = set()
         self.named = self.find_named()
 
     def find_named(self):
         """Not the fake backend's directories: ours would be in our TMPDIR."""
-        return traces.our_control_groups() | {
+        self.owners |= {os.path.basename(path)[: -len(".lock")] for path in self.locks()}
+        return traces.our_control_groups(self.owners) | {
             file for file in traces.our_files(self.user) if "kilntainers-fake-" not in file}
+
+    def locks(self):
+        """The lock files by which a later server knows the dead; it removes them."""
+        return [os.path.join(self.folder, "kilntainers/owners", name)
+                for name in traces.names_in(os.path.join(self.folder, "kilntainers/owners"))
+                if name.endswith(".lock")]
 
     def files(self):
         return {os.path.join(at, name) for at, folders, files in os.walk(self.folder)
-                for name in folders + files}
+                for name in folders + files} - set(self.locks())
 
     def remains(self, files):
         """Sentences about what is left of a server; cheapest first."""
@@ -132,10 +141,19 @@ class Machine:
             time.sleep(POLL_S)
 
 
+def environment_of(folder):
+    return {"PATH": os.environ["PATH"], "HOME": folder, "TMPDIR": folder,
+            "XDG_RUNTIME_DIR": folder, "XDG_STATE_HOME": folder, "XDG_CACHE_HOME": folder}
+
+
+def cleanup_of(argv):
+    """The command line that cleans up, of one that serves: the same but for the options."""
+    program = argv.index("--") + 1 if "--" in argv else 0
+    return [*argv[: program + 1], "cleanup"]
+
+
 def start(argv, folder):
-    environment = {"PATH": os.environ["PATH"], "HOME": folder, "TMPDIR": folder,
-                   "XDG_RUNTIME_DIR": folder, "XDG_STATE_HOME": folder, "XDG_CACHE_HOME": folder}
-    client = Client(argv, env=environment, stderr=subprocess.DEVNULL)
+    client = Client(argv, env=environment_of(folder), stderr=subprocess.DEVNULL)
     client.initialize()
     return client
 
@@ -149,6 +167,16 @@ def one_run(argv, machine, phase, delay_s, files):
     finally:
         client.kill()
     return machine.wait_until_clean(files)
+
+
+def swept(argv, machine, number):
+    """What the dead are known by goes too, with the first who looks."""
+    done = subprocess.run(cleanup_of(argv), env=environment_of(machine.folder), check=False,
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    left = machine.locks() + sorted(traces.our_control_groups(machine.owners))
+    report(number, "all of that, and a cleanup,", len(machine.owners), 0, left or (
+        [done.stderr] if done.returncode else []))
+    return bool(left or done.returncode)
 
 
 def finish_leftovers():
@@ -191,7 +219,8 @@ def chaos(argv, runs, dice, folder, user):
                 finish_leftovers()
         report(number, phase, len(share), slowest_s, complaints)
         bad += bool(complaints)
-    print("1..%d" % len(PHASES))
+    bad += swept(argv, machine, len(PHASES) + 1)
+    print("1..%d" % (len(PHASES) + 1))
     return 1 if bad else 0
 
 

@@ -33,6 +33,13 @@ def read(path):
         return ""
 
 
+def names_in(folder):
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
+
+
 def link(path):
     try:
         return os.readlink(path)
@@ -92,11 +99,12 @@ def our_mounts():
     return {"mount " + line for line in read("/proc/self/mounts").splitlines() if is_ours(line)}
 
 
-def our_control_groups():
+def our_control_groups(owners=None):
+    """Of all servers on this machine, or of those whose ids are given."""
     found = set()
     for folder, names, _ in os.walk(CGROUPS):
-        found.update("control group %s" % os.path.join(folder, name)
-                     for name in names if is_ours(name))
+        found.update("control group %s" % os.path.join(folder, name) for name in names
+                     if is_ours(name) and (owners is None or set(name.split("-")) & owners))
     return found
 
 
