@@ -23,6 +23,11 @@
 /* Of a file of counters; what matters stands in the first lines. */
 #define COUNTERS_BYTES 512
 #define CPU_PERIOD_US 100000
+/* The kernel's most, for shares of less than CPU_MIN_QUOTA_US in the usual period, which it
+ * refuses.
+ */
+#define CPU_LONG_PERIOD_US 1000000
+#define CPU_MIN_QUOTA_US 1000
 /* A group that was emptied may still be charged for what the kernel frees later. */
 #define REUSABLE_BYTES (4 * MIB)
 #define REMOVE_AGAIN_MS 5
@@ -134,16 +139,18 @@ static int limit_memory(bool is_v2, int fd, uint64_t bytes, struct error *err)
 
 static int limit_cpu(bool is_v2, int fd, uint64_t milli, struct error *err)
 {
-	uint64_t quota_us = milli * CPU_PERIOD_US / 1000;
+	bool is_little = milli * CPU_PERIOD_US / 1000 < CPU_MIN_QUOTA_US;
+	uint64_t period_us = is_little ? CPU_LONG_PERIOD_US : CPU_PERIOD_US;
+	uint64_t quota_us = milli * period_us / 1000;
 	char text[48];
 
 	if (milli == 0)
 		return 0;
 	if (!is_v2)
-		return write_number(fd, "cpu.cfs_period_us", CPU_PERIOD_US, err) < 0
+		return write_number(fd, "cpu.cfs_period_us", period_us, err) < 0
 			       ? -1
 			       : write_number(fd, "cpu.cfs_quota_us", quota_us, err);
-	(void)snprintf(text, sizeof(text), "%" PRIu64 " %d", quota_us, CPU_PERIOD_US);
+	(void)snprintf(text, sizeof(text), "%" PRIu64 " %" PRIu64, quota_us, period_us);
 	return write_at(fd, "cpu.max", text, err);
 }
 
@@ -165,11 +172,26 @@ static int limit_group(const struct cgroups *cgroups, const struct hierarchy *hi
 /* --- the group that holds all others ------------------------------------------------- */
 
 /* Whoever enters asks as the zygote's root, which with subordinate ids is another user than we
- * are. Nobody else gains by it: to move a process one must be able to write in the group that it
- * comes from, too. */
+ * are. In version 2 nobody else gains by it: to move a process one must be able to write in the
+ * nearest group above both places, too. Version 1 does not ask for that: where somebody handed
+ * hierarchies to an ordinary user, others can put processes of theirs under a sandbox's limits. */
+#define OPEN_TO_ALL 0666
+#define OPEN_TO_OWNER 0644 /* as the kernel makes it */
+
 static void open_to_zygote(int directory_fd)
 {
-	(void)!fchmodat(directory_fd, "cgroup.procs", 0666, 0);
+	(void)!fchmodat(directory_fd, "cgroup.procs", OPEN_TO_ALL, 0);
+}
+
+/* A group that was there before us stays when we go. */
+static void set_base_mode(const struct cgroups *cgroups, mode_t mode)
+{
+	CLEANUP(cleanup_fd) int fd = -1;
+
+	if (!cgroups->is_v2 || !cgroups->is_for_others)
+		return;
+	fd = open(cgroups->base.place.v2, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	(void)!fchmodat(fd, "cgroup.procs", mode, 0);
 }
 
 /* After the drop of rights somebody else makes and removes groups here. */
@@ -261,12 +283,7 @@ static int make_tops(struct cgroups *cgroups, const struct cgroups_request *requ
 			add_controller(cgroups, (enum cgroup_controller)i,
 				       cgroups->is_v2 ? place->v2 : place->v1[i]);
 	}
-	if (cgroups->is_v2 && cgroups->is_for_others) {
-		CLEANUP(cleanup_fd)
-		int fd = open(place->v2, O_PATH | O_DIRECTORY | O_CLOEXEC);
-
-		open_to_zygote(fd);
-	}
+	set_base_mode(cgroups, OPEN_TO_ALL);
 	for (unsigned i = 0; i < cgroups->hierarchy_count; i++) {
 		if (make_top(cgroups, &cgroups->hierarchies[i], request, err) < 0)
 			return -1;
@@ -526,7 +543,7 @@ void cgroup_close_reserve(struct cgroup *group)
 
 /* --- counting ---------------------------------------------------------------------- */
 
-/* What was counted for earlier sandboxes is no news. */
+/* What was counted for earlier sandboxes, or refused by the sum, is no news. */
 static void begin_counting(struct cgroup *group)
 {
 	if (group->most_fd >= 0)
@@ -542,10 +559,11 @@ static uint64_t beyond(uint64_t now, uint64_t before)
 void cgroup_count(const struct cgroup *group, struct guest_link_counters *counters)
 {
 	read_counters(group, counters);
-	counters->memory_kills -= group->before.memory_kills;
+	counters->memory_kills = beyond(counters->memory_kills, group->before.memory_kills);
 	counters->own_memory_limits =
 		beyond(counters->own_memory_limits, group->before.own_memory_limits);
-	counters->refused_processes -= group->before.refused_processes;
+	counters->refused_processes =
+		beyond(counters->refused_processes, group->before.refused_processes);
 	counters->own_process_limits =
 		beyond(counters->own_process_limits, group->before.own_process_limits);
 }
@@ -622,7 +640,9 @@ struct cgroup *cgroup_take(struct cgroups *cgroups, struct error *err)
 	number = ++cgroups->last_number;
 	(void)pthread_mutex_unlock(&cgroups->lock);
 	if (!group)
-		return make_group(cgroups, number, err);
+		group = make_group(cgroups, number, err);
+	if (!group)
+		return NULL;
 	cgroup_close_reserve(group);
 	begin_counting(group);
 	return group;
@@ -723,6 +743,7 @@ void cgroups_destroy(struct cgroups *cgroups)
 	}
 	cleanup_fd(&cgroups->sum_refused_fd);
 	cleanup_fd(&cgroups->sum_pids_fd);
+	set_base_mode(cgroups, OPEN_TO_OWNER);
 	cgroup_base_finish(&cgroups->base);
 	(void)pthread_mutex_destroy(&cgroups->lock);
 	free(cgroups);

@@ -207,6 +207,34 @@ static void groups_beyond_those_that_are_kept_go(void **state)
 		cgroup_release(groups[i]);
 }
 
+static void the_smallest_share_of_a_processor_can_be_held(void **state)
+{
+	char name[sizeof(bench.name) + 8];
+	struct cgroups_request request = { .zygote = getpid(),
+					   .name = name,
+					   .each = { .cpu_milli = 1 },
+					   .on_directory = note_directory };
+	struct error err = ERROR_INIT;
+	struct cgroups_facts facts;
+	struct cgroups *cgroups;
+	struct cgroup *group;
+
+	(void)state;
+	skip_without_groups();
+	(void)snprintf(name, sizeof(name), "%s-little", bench.name);
+	cgroups = cgroups_create(&request, &facts);
+	if (!cgroups || !facts.holds[CGROUP_CPU]) {
+		cgroups_destroy(cgroups);
+		print_message("# SKIP no cpu controller: %s\n", facts.reason);
+		skip();
+	}
+	group = cgroup_take(cgroups, &err);
+	assert_string_equal(err.message, "");
+	assert_non_null(group);
+	cgroup_release(group);
+	cgroups_destroy(cgroups);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -215,6 +243,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_group_that_is_used_again_counts_from_zero, begin,
 						end),
 		cmocka_unit_test_setup_teardown(groups_beyond_those_that_are_kept_go, begin, end),
+		cmocka_unit_test_setup_teardown(the_smallest_share_of_a_processor_can_be_held,
+						begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
