@@ -105,6 +105,7 @@ static const char *const never[] = { "private", "*.key", "*.dpkg-*", "*.rpm*", "
 struct copier {
 	struct buf *plan;
 	const struct image_mounts *mounts; /* below "/" */
+	bool has_foreign;		   /* one of them below /etc is not local */
 	size_t entries;
 	size_t overlays;
 	bool is_cut;
@@ -154,6 +155,23 @@ static bool is_full(struct copier *copier)
 	return true;
 }
 
+/* The server of another machine that does not answer would hang whoever looks at what
+ * copier->path names. */
+static bool is_foreign(struct copier *copier)
+{
+	const struct image_mount *mount;
+	char path[sizeof(copier->path) + 1];
+
+	if (!copier->has_foreign)
+		return false;
+	(void)snprintf(path, sizeof(path), "/%s", copier->path);
+	mount = image_mounts_on(copier->mounts, path);
+	if (!mount || mount->is_local)
+		return false;
+	copier->is_cut = true;
+	return true;
+}
+
 static bool is_open_directory(int parent_fd, const char *name)
 {
 	const mode_t everyone = S_IROTH | S_IXOTH;
@@ -178,6 +196,10 @@ static int copy_entry(struct copier *copier, struct walk *walk, const struct wal
 
 	if (is_never(entry->name) || is_full(copier) || !path_descend(copier, entry->name))
 		return 0;
+	if (is_foreign(copier)) {
+		path_ascend(copier);
+		return 0;
+	}
 	if (entry->is_directory && is_open_directory(entry->parent_fd, entry->name)) {
 		copier->entries++;
 		if (image_add_directory(copier->plan, copier->path, 0755, err) < 0)
@@ -303,7 +325,9 @@ static int copy_named(struct copier *copier, int parent_fd, const char *name, st
 
 	if (is_never(name) || is_full(copier) || !path_descend(copier, name))
 		return 0;
-	if (is_open_directory(parent_fd, name))
+	if (is_foreign(copier))
+		result = 0;
+	else if (is_open_directory(parent_fd, name))
 		result = copy_tree(copier, parent_fd, name, err);
 	else
 		result = copy_leaf(copier, parent_fd, name, err);
@@ -321,14 +345,15 @@ static int copy_below(struct copier *copier, int parent_fd, const char *name, co
 
 	for (;;) {
 		size_t length = strcspn(below, "/");
-		int inner_fd = openat(fd < 0 ? parent_fd : fd, name,
-				      O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		int inner_fd;
 
-		cleanup_fd(&fd);
-		if (inner_fd < 0 || !path_descend(copier, name)) {
-			cleanup_fd(&inner_fd);
+		if (!path_descend(copier, name) || is_foreign(copier))
 			return 0;
-		}
+		inner_fd = openat(fd < 0 ? parent_fd : fd, name,
+				  O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		cleanup_fd(&fd);
+		if (inner_fd < 0)
+			return 0;
 		fd = inner_fd;
 		if (image_add_directory(copier->plan, copier->path, 0755, err) < 0)
 			return -1;
@@ -360,14 +385,30 @@ static int copy_allowed(struct copier *copier, int etc_fd, const char *name, str
 	return 0;
 }
 
+static bool has_foreign(const struct image_mounts *mounts)
+{
+	for (size_t i = 0; i < mounts->count; i++) {
+		if (!mounts->list[i].is_local &&
+		    (strcmp(mounts->list[i].path, "/etc") == 0 ||
+		     strncmp(mounts->list[i].path, "/etc/", strlen("/etc/")) == 0))
+			return true;
+	}
+	return false;
+}
+
 int image_etc(struct buf *plan, const struct image_mounts *mounts, bool *is_cut, struct error *err)
 {
-	struct copier copier = { .plan = plan, .mounts = mounts };
-	DIR *etc = opendir("/etc");
+	struct copier copier = {
+		.plan = plan, .mounts = mounts, .has_foreign = has_foreign(mounts), .path = "etc"
+	};
 	struct dirent *found;
 	int result = 0;
+	DIR *etc;
 
-	*is_cut = false;
+	*is_cut = is_foreign(&copier);
+	if (*is_cut)
+		return 0;
+	etc = opendir("/etc");
 	if (!etc && errno == ENOENT)
 		return 0;
 	if (!etc)

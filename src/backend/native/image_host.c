@@ -160,7 +160,7 @@ static int add_etc(struct image *image, const struct image_reading *reading, str
 		return error_set(err, ERROR_QUOTA, "the plan of a sandbox's files is too large");
 	if (reading->is_cut && image->left_out[0] == '\0')
 		(void)snprintf(image->left_out, sizeof(image->left_out),
-			       "Some of /etc is left out: it is too large.");
+			       "Some of /etc is left out: it is too large, or not local.");
 	return 0;
 }
 

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
+#include "backend/native/image_build.h"
 #include "backend/native/image_mounts.h"
 #include "backend/native/image_probe.h"
 #include "backend/native/image_walk.h"
+#include "plan_check.h"
 
+#include "base/cleanup.h"
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
@@ -84,6 +87,44 @@ static void this_machines_mounts_are_read(void **state)
 	assert_int_equal(image_mounts_below("/", &mounts, NULL), 0);
 	assert_non_null(image_mounts_on(&mounts, "/proc"));
 	image_mounts_finish(&mounts);
+}
+
+/* Of /etc with these mounts; *is_cut as image_etc says. */
+static bool shows(const char *table, const char *path, bool *is_cut)
+{
+	CLEANUP(buf_finish) struct buf plan = { 0 };
+	struct image_mounts mounts;
+	struct plan_step step;
+
+	plan_begin(&plan);
+	assert_int_equal(image_mounts_parse(table, strlen(table), "/", &mounts, NULL), 0);
+	assert_int_equal(image_etc(&plan, &mounts, is_cut, NULL), 0);
+	image_mounts_finish(&mounts);
+	return plan_check_find(&plan, PLAN_CHECK_ANY, path, &step);
+}
+
+static void foreign_file_systems_below_etc_are_not_looked_at(void **state)
+{
+	bool is_cut;
+
+	(void)state;
+	/* A tree, what is only shown in part, and all of it. */
+	if (shows("", "etc/alternatives", &is_cut)) {
+		assert_false(is_cut);
+		assert_false(shows("9 1 0:9 / /etc/alternatives rw - nfs there:/ rw\n",
+				   "etc/alternatives", &is_cut));
+		assert_true(is_cut);
+		assert_true(shows("9 1 0:9 / /etc/alternatives rw - ext4 /dev/vdb rw\n",
+				  "etc/alternatives", &is_cut));
+	}
+	if (shows("", "etc/ssl", &is_cut)) {
+		assert_false(shows("9 1 0:9 / /etc/ssl rw - fuse.sshfs me@there: rw\n", "etc/ssl",
+				   &is_cut));
+		assert_false(shows("9 1 0:9 / /etc/ssl/certs rw - nfs4 there:/ rw\n",
+				   "etc/ssl/certs", &is_cut));
+	}
+	assert_false(shows("9 1 0:9 / /etc rw - nfs4 there:/ rw\n", "etc/os-release", &is_cut));
+	assert_true(is_cut);
 }
 
 static void a_system_is_named_by_its_os_release(void **state)
@@ -279,6 +320,7 @@ int main(void)
 		cmocka_unit_test(below_the_root_is_everything_but_the_root),
 		cmocka_unit_test(a_mount_table_that_makes_no_sense_is_an_error),
 		cmocka_unit_test(this_machines_mounts_are_read),
+		cmocka_unit_test(foreign_file_systems_below_etc_are_not_looked_at),
 		cmocka_unit_test(a_system_is_named_by_its_os_release),
 		cmocka_unit_test(a_long_system_name_is_left_out_not_cut),
 		cmocka_unit_test(a_walk_sees_everything_once_and_follows_no_link),
