@@ -200,7 +200,7 @@ static int end(void **state)
 
 static struct cradle *make(const struct starter_place *place)
 {
-	struct cradle *cradle = starter_cradle(nursery.starter, place, NULL);
+	struct cradle *cradle = starter_cradle(nursery.starter, place, CLOCK_NEVER, NULL);
 
 	assert_non_null(cradle);
 	return cradle;
@@ -561,7 +561,7 @@ static void *make_some(void *made)
 	struct starter_process *process = made;
 
 	for (int i = 0; i < MANY / THREADS; i++) {
-		struct cradle *cradle = starter_cradle(nursery.starter, NULL, NULL);
+		struct cradle *cradle = starter_cradle(nursery.starter, NULL, CLOCK_NEVER, NULL);
 
 		if (!cradle || spawn(cradle, &process[i], NULL) < 0)
 			return NULL;
@@ -611,7 +611,7 @@ static void waiting_cradles_die_with_the_zygote(void **state)
 		wait_until_dead(cradles[i]);
 	assert_int_equal(spawn(cradles[0], &process, &err), -1);
 	assert_non_null(strstr(err.message, "(kiln-zygote) is gone"));
-	assert_null(starter_cradle(nursery.starter, NULL, &err));
+	assert_null(starter_cradle(nursery.starter, NULL, CLOCK_NEVER, &err));
 	assert_non_null(strstr(err.message, "(kiln-zygote) is gone"));
 	cradle_discard(cradles[1]);
 	cradle_discard(cradles[2]);

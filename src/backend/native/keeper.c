@@ -29,17 +29,18 @@ struct keeper {
 };
 
 static struct cradle *start_cradle(const struct keeper *keeper,
-				   const struct cgroup_directories *directories, struct error *err)
+				   const struct cgroup_directories *directories,
+				   uint64_t deadline_ms, struct error *err)
 {
 	struct starter_place place = { .count = directories->count,
 				       .is_unified = directories->is_v2,
 				       .optional = directories->optional };
 
 	memcpy(place.fds, directories->fds, directories->count * sizeof(place.fds[0]));
-	return starter_cradle(keeper->starter, &place, err);
+	return starter_cradle(keeper->starter, &place, deadline_ms, err);
 }
 
-int keeper_make(struct keeper *keeper, struct place *place, struct error *err)
+int keeper_make(struct keeper *keeper, uint64_t deadline_ms, struct place *place, struct error *err)
 {
 	struct cgroup_directories directories = { .count = 0 };
 	struct cgroup *group = NULL;
@@ -51,7 +52,7 @@ int keeper_make(struct keeper *keeper, struct place *place, struct error *err)
 			return -1;
 	}
 	if (!group || cgroup_open(group, &directories, err) == 0)
-		cradle = start_cradle(keeper, &directories, err);
+		cradle = start_cradle(keeper, &directories, deadline_ms, err);
 	cgroup_directories_close(&directories);
 	if (!cradle) {
 		cgroup_release(group);
@@ -79,7 +80,7 @@ static bool take_ready(struct keeper *keeper, struct place *place)
 	return false;
 }
 
-int keeper_take(struct keeper *keeper, struct place *place, struct error *err)
+int keeper_take(struct keeper *keeper, uint64_t deadline_ms, struct place *place, struct error *err)
 {
 	bool is_ready;
 
@@ -89,7 +90,7 @@ int keeper_take(struct keeper *keeper, struct place *place, struct error *err)
 	background_wake(&keeper->background);
 	(void)pthread_mutex_unlock(&keeper->background.lock);
 	if (!is_ready)
-		return keeper_make(keeper, place, err);
+		return keeper_make(keeper, deadline_ms, place, err);
 	place->was_ready = true;
 	return 0;
 }
@@ -102,8 +103,9 @@ static void make_ready(struct keeper *keeper)
 	int result;
 
 	(void)pthread_mutex_unlock(&keeper->background.lock);
-	/* Whoever needs a place and fails to make one says why. */
-	result = keeper_make(keeper, &place, NULL);
+	/* Without patience: the next attempt is ours, and an end must not wait for this one.
+	 * Whoever needs a place and fails to make one says why. */
+	result = keeper_make(keeper, clock_now_ms(), &place, NULL);
 	(void)pthread_mutex_lock(&keeper->background.lock);
 	if (result == 0)
 		keeper->ready[keeper->ready_count++] = place;

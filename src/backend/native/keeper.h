@@ -30,6 +30,8 @@ struct place {
 };
 
 /* One that is ready, or a new one. */
-int keeper_take(struct keeper *keeper, struct place *place, struct error *err);
+int keeper_take(struct keeper *keeper, uint64_t deadline_ms, struct place *place,
+		struct error *err);
 /* A new one, although others may be ready: those were of no use. */
-int keeper_make(struct keeper *keeper, struct place *place, struct error *err);
+int keeper_make(struct keeper *keeper, uint64_t deadline_ms, struct place *place,
+		struct error *err);

@@ -446,7 +446,8 @@ static bool read_counters(void *context, struct guest_link_counters *counters)
 
 /* In a place that `take` gives. */
 static int spawn(struct native_sandbox *sandbox, const struct zygote_request *request,
-		 int (*take)(struct keeper *keeper, struct place *place, struct error *err),
+		 int (*take)(struct keeper *keeper, uint64_t deadline_ms, struct place *place,
+			     struct error *err),
 		 const struct cancel *cancel, uint64_t deadline_ms, bool *may_try_again,
 		 struct error *err)
 {
@@ -455,7 +456,7 @@ static int spawn(struct native_sandbox *sandbox, const struct zygote_request *re
 	struct place place = { .cradle = NULL };
 
 	*may_try_again = false;
-	if (take(native->keeper, &place, err) < 0)
+	if (take(native->keeper, deadline_ms, &place, err) < 0)
 		return -1;
 	if (cradle_spawn(place.cradle, request, cancel, deadline_ms, &process, err) < 0) {
 		*may_try_again = place.was_ready && err->kind != ERROR_CANCELLED;
@@ -470,14 +471,34 @@ static int spawn(struct native_sandbox *sandbox, const struct zygote_request *re
 	return 0;
 }
 
-/* A process in its namespaces, set up; then its guest. */
+/* A process in its namespaces, set up. */
+static int start_process(struct native_sandbox *sandbox, const struct cancel *cancel,
+			 uint64_t deadline_ms, struct error *err)
+{
+	struct error failure = ERROR_INIT;
+	struct zygote_request request;
+	bool may_try_again;
+	int result;
+
+	fill_request(native_of(sandbox->sandbox.backend), sandbox->id_base, &request);
+	result = spawn(sandbox, &request, keeper_take, cancel, deadline_ms, &may_try_again,
+		       &failure);
+	/* Somebody may have killed a cradle that waited. */
+	if (result < 0 && may_try_again) {
+		failure = (struct error)ERROR_INIT;
+		result = spawn(sandbox, &request, keeper_make, cancel, deadline_ms, &may_try_again,
+			       &failure);
+	}
+	if (result < 0 && err)
+		*err = failure;
+	return result;
+}
+
+/* Then its guest. */
 static int start(struct native_sandbox *sandbox, const struct cancel *cancel, struct error *err)
 {
 	struct native_backend *native = native_of(sandbox->sandbox.backend);
 	uint64_t deadline = clock_now_ms() + LIMIT_CREATE_MS;
-	struct zygote_request request;
-	bool may_try_again;
-	int result;
 	struct guest_link_config link = { .kill_sandbox = reset_sandbox,
 					  .context = sandbox,
 					  .env = command_environment,
@@ -487,13 +508,7 @@ static int start(struct native_sandbox *sandbox, const struct cancel *cancel, st
 
 	if (native->usage && usage_check(native->usage, err) < 0)
 		return -1;
-	fill_request(native, sandbox->id_base, &request);
-	result = spawn(sandbox, &request, keeper_take, cancel, deadline, &may_try_again, err);
-	/* Somebody may have killed a cradle that waited. */
-	if (result < 0 && may_try_again)
-		result = spawn(sandbox, &request, keeper_make, cancel, deadline, &may_try_again,
-			       err);
-	if (result < 0)
+	if (start_process(sandbox, cancel, deadline, err) < 0)
 		return -1;
 	limits_held(&native->limits, &native->cgroups_facts, &link.limits);
 	link.read_counters = native->cgroups ? read_counters : NULL;

@@ -26,9 +26,8 @@
 #define ZYGOTE_SOCKET_FD 3
 
 /* How long a zygote whose sockets are closed may take to die. */
-/* For a cradle that waits to end. */
-#define DISCARD_MS 100
 #define DYING_MS 100
+#define SEND_AGAIN_MS 5
 
 struct starter {
 	int socket_fd;
@@ -274,10 +273,13 @@ void starter_clean(int *janitor_fd)
 /* --- cradles ---------------------------------------------------------------------- */
 
 /* Descriptors in flight are counted by user: another process of ours may have used them up for a
- * moment. */
+ * moment. `cancel` may be NULL. */
 static int send_patiently(int fd, const struct zygote_request *request, const int *fds,
-			  unsigned fd_count, uint64_t deadline_ms, struct error *err)
+			  unsigned fd_count, const struct cancel *cancel, uint64_t deadline_ms,
+			  struct error *err)
 {
+	struct pollfd flag = { .fd = cancel ? cancel->fd : -1, .events = POLLIN };
+
 	for (;;) {
 		struct error failure = ERROR_INIT;
 
@@ -288,7 +290,8 @@ static int send_patiently(int fd, const struct zygote_request *request, const in
 				*err = failure;
 			return -1;
 		}
-		(void)poll(NULL, 0, 5);
+		if (poll(&flag, 1, SEND_AGAIN_MS) > 0)
+			return error_set(err, ERROR_CANCELLED, "the sandbox is no longer wanted");
 	}
 }
 
@@ -298,7 +301,7 @@ static bool is_hang_up(const struct error *failure)
 }
 
 struct cradle *starter_cradle(struct starter *starter, const struct starter_place *place,
-			      struct error *err)
+			      uint64_t deadline_ms, struct error *err)
 {
 	struct zygote_request request = { .operation = ZYGOTE_CRADLE };
 	struct error failure = ERROR_INIT;
@@ -320,8 +323,8 @@ struct cradle *starter_cradle(struct starter *starter, const struct starter_plac
 		request.optional_cgroups = place->optional;
 		memcpy(fds + 1, place->fds, place->count * sizeof(int));
 	}
-	if (send_patiently(starter->socket_fd, &request, fds, 1 + request.cgroup_count,
-			   clock_now_ms() + LIMIT_CREATE_MS, &failure) < 0) {
+	if (send_patiently(starter->socket_fd, &request, fds, 1 + request.cgroup_count, NULL,
+			   deadline_ms, &failure) < 0) {
 		if (is_hang_up(&failure))
 			(void)zygote_is_gone(err);
 		else if (err)
@@ -342,23 +345,12 @@ bool cradle_is_alive(const struct cradle *cradle)
 	return poll(&said, 1, 0) == 0;
 }
 
-static void forget(struct cradle *cradle)
-{
-	cleanup_fd(&cradle->report_fd);
-	free(cradle);
-}
-
 void cradle_discard(struct cradle *cradle)
 {
-	struct pollfd gone = { .events = POLLIN };
-
 	if (!cradle)
 		return;
-	/* Until it has read that, it still is in its groups. */
-	gone.fd = cradle->report_fd;
-	(void)shutdown(cradle->report_fd, SHUT_WR);
-	(void)poll(&gone, 1, DISCARD_MS);
-	forget(cradle);
+	cleanup_fd(&cradle->report_fd);
+	free(cradle);
 }
 
 static int ended_early(const struct starter *starter, struct error *err)
@@ -420,7 +412,8 @@ static int spawn(const struct cradle *cradle, const struct zygote_request *reque
 	struct error failure = ERROR_INIT;
 
 	/* One that has ended said why: that is read below. */
-	if (send_patiently(cradle->report_fd, request, &guest_fd, 1, deadline_ms, &failure) < 0 &&
+	if (send_patiently(cradle->report_fd, request, &guest_fd, 1, cancel, deadline_ms,
+			   &failure) < 0 &&
 	    !is_hang_up(&failure)) {
 		if (err)
 			*err = failure;
@@ -451,7 +444,7 @@ int cradle_spawn(struct cradle *cradle, const struct zygote_request *request,
 	}
 	/* A sandbox that has not told its pidfd yet is killed by its cradle, which finds our end of
 	 * the report socket closed. */
-	forget(cradle);
+	cradle_discard(cradle);
 	if (result < 0) {
 		if (made.pidfd >= 0)
 			(void)syscall(SYS_pidfd_send_signal, made.pidfd, SIGKILL, NULL, 0);

@@ -72,13 +72,14 @@ struct starter_place {
  * (zygote/cradle.h). It may be made long before the sandbox is wanted. */
 struct cradle;
 
-/* Asks for one and does not wait for it: what goes wrong with it is told when it is spawned.
- * `place` NULL: no groups. It must not outlive the starter. */
+/* Asks for one and does not wait for it: what goes wrong with it is told when it is spawned. The
+ * deadline is for the asking, which the kernel may refuse for a moment. `place` NULL: no groups. It
+ * must not outlive the starter. */
 struct cradle *starter_cradle(struct starter *starter, const struct starter_place *place,
-			      struct error *err);
+			      uint64_t deadline_ms, struct error *err);
 /* False once it failed or was killed: throw it away, another may do better. */
 bool cradle_is_alive(const struct cradle *cradle);
-/* It ends without having been a sandbox, leaving its groups very soon after. Takes NULL. */
+/* It ends without having been a sandbox, and leaves its groups soon after. Takes NULL. */
 void cradle_discard(struct cradle *cradle);
 
 struct starter_process {
