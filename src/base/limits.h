@@ -95,11 +95,12 @@
 #define LIMIT_MAX_CREATING 1024
 /* Sandboxes being made at once per processor, where making one is work for this machine. */
 #define LIMIT_CREATING_PER_CORE 2
-/* Descriptors: for the server itself, per running command (pipes, exec socket, cancel flag,
- * with room for passing them on), per sandbox (socket, death, a share of drained pipes). */
-#define LIMIT_DESCRIPTORS_RESERVED 64UL
+/* Descriptors: for the server itself (with the groups and places that native keeps ready), per
+ * running command (pipes, exec socket, cancel flag, with room for passing them on), per sandbox
+ * (socket, death, up to three counters, a share of drained pipes). */
+#define LIMIT_DESCRIPTORS_RESERVED 128UL
 #define LIMIT_DESCRIPTORS_PER_CALL 10
-#define LIMIT_DESCRIPTORS_PER_SANDBOX 4
+#define LIMIT_DESCRIPTORS_PER_SANDBOX 7
 /* Modern handles of one stdio process. */
 #define LIMIT_STDIO_HANDLES 64
 /* Dead ones that still say what became of them, per session; oldest forgotten. */

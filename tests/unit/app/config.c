@@ -219,8 +219,8 @@ static void caps_shrink_to_the_descriptors_there_are(void **state)
 
 	line.config.backend.nofile_hard = 1024;
 	config_fit_descriptors(&line.config, &line.options);
-	assert_in_range(line.config.registry.max_running, 1, 95);
-	assert_in_range(line.config.registry.max_sandboxes, 1, 239);
+	assert_in_range(line.config.registry.max_running, 1, 88);
+	assert_in_range(line.config.registry.max_sandboxes, 1, 127);
 	assert_true(line.config.registry.max_running * LIMIT_DESCRIPTORS_PER_CALL +
 			    line.config.registry.max_sandboxes * LIMIT_DESCRIPTORS_PER_SANDBOX <=
 		    1024 - LIMIT_DESCRIPTORS_RESERVED);
