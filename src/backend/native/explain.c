@@ -64,7 +64,8 @@ const char *explain_fix(enum zygote_area area, int error_number)
 	case ZYGOTE_AREA_NAMESPACES:
 	case ZYGOTE_AREA_IDS:
 		if (error_number == EAGAIN)
-			return "this user has too many processes: raise ulimit -u";
+			return "there are too many processes: all sandboxes together have as many "
+			       "as --total-pids allows, or this user as many as ulimit -u does";
 		return is_refused ? namespace_fix() : NULL;
 	case ZYGOTE_AREA_OVERLAY:
 		return "overlay file systems in user namespaces take Linux 5.11 or newer (6.6 for "
