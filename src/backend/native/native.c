@@ -206,11 +206,17 @@ static int instruct_zygote(struct native_backend *native, const struct cancel *c
 	return native->has_failed ? -1 : 0;
 }
 
-static int prepare_now(struct native_backend *native, const struct cancel *cancel,
-		       const struct backend_progress *progress, struct error *err)
+/* Whether control groups do, which need nobody to look. */
+static bool holds_sums(const struct native_backend *native)
 {
 	const bool *holds = native->cgroups_facts.holds;
 
+	return holds[CGROUP_MEMORY] && holds[CGROUP_PIDS];
+}
+
+static int prepare_now(struct native_backend *native, const struct cancel *cancel,
+		       const struct backend_progress *progress, struct error *err)
+{
 	if (!native->is_instructed && instruct_zygote(native, cancel, progress, err) < 0)
 		return -1;
 	native->has_failed = starter_await_image(native->starter, &native->shares_ids, err) < 0;
@@ -218,7 +224,7 @@ static int prepare_now(struct native_backend *native, const struct cancel *cance
 		return -1;
 	if (!native->shares_ids)
 		id_ranges_release(&native->ranges, native->first_ids);
-	if (!holds[CGROUP_MEMORY] || !holds[CGROUP_PIDS])
+	if (!holds_sums(native))
 		native->usage = usage_create(starter_pid(native->starter), &native->limits.sum);
 	native->keeper = keeper_create(native->starter, native->cgroups);
 	return 0;
@@ -308,12 +314,16 @@ static void keep_paths(struct native_backend *native, const char *const *paths)
 
 static const char *const *native_kept_paths(struct backend *backend)
 {
+	static const char *const of_processes[] = { "/proc", NULL };
 	struct native_backend *native = native_of(backend);
 
 	/* Root of a container has the rights of an ordinary user, and needs them all. */
 	if (!native->is_instructed || native->facts.id_mode != ZYGOTE_PRIVILEGED)
 		return NULL;
 	native->kept_paths[0] = NULL;
+	/* The sums are then counted from the table of processes. */
+	if (!holds_sums(native))
+		keep_paths(native, of_processes);
 	if (native->cgroups)
 		keep_paths(native, cgroups_paths(native->cgroups));
 	keep_paths(native, explain_paths());
