@@ -52,6 +52,8 @@ def become(mode, folder):
     """In a child of root, before it becomes the program; `folder` is a place of the caller's."""
     if mode == "range":
         give_ids(folder)
+    # What a run of root's asks for is refused to a user.
+    os.environ.pop("KILNTAINERS_RUN_AS", None)
     os.setgroups([])
     os.setresgid(USER, USER, USER)
     os.setresuid(USER, USER, USER)

@@ -33,6 +33,28 @@ static void needs_root(void)
 	}
 }
 
+static int has_more_threads(void)
+{
+	struct stat tasks;
+
+	return stat("/proc/self/task", &tasks) < 0 || tasks.st_nlink > 3;
+}
+
+/* The sanitizer that looks for races has one, and gives one to a fork. */
+static void needs_one_thread(void)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(has_more_threads());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (status != 0) {
+		print_message("# SKIP a sanitizer has a thread of its own here\n");
+		skip();
+	}
+}
+
 /* --- whom to become ------------------------------------------------------------------ */
 
 static int choose(struct rights *rights, const char *asked, struct error *err)
@@ -379,6 +401,7 @@ static void what_is_left_is_killing(void **state)
 
 	(void)state;
 	needs_root();
+	needs_one_thread();
 	set_scene(&scene);
 	pid = fork();
 	if (pid == 0)
