@@ -303,6 +303,20 @@ static int core_limit(void)
 	return limit.rlim_cur == 1 && limit.rlim_max == 1 ? EPERM : 0;
 }
 
+/* Answered as done, and not done, whatever way is taken and whatever the high words. */
+static int lower_core_limit(void)
+{
+	const struct rlimit none = { 0, 0 };
+	const long high = 1L << 32;
+
+	(void)syscall(SYS_setrlimit, RLIMIT_CORE | high, &none);
+	(void)syscall(SYS_prlimit64, high, RLIMIT_CORE | high, &none, NULL);
+	(void)syscall(SYS_prlimit64, 0, RLIMIT_CORE, &none, &(struct rlimit){ 0, 0 });
+	if (syscall(SYS_setrlimit, RLIMIT_CORE, &none) < 0)
+		return errno;
+	return core_limit() == EPERM ? 0 : PROBE_BROKEN;
+}
+
 static int descriptor_limit(void)
 {
 	struct rlimit limit;
@@ -611,6 +625,7 @@ const struct probe_check probe_checks[] = {
 	{ "capability-back", take_capability_back },
 	{ "new-privileges", new_privileges },
 	{ "core-limit-not-1", core_limit },
+	{ "setrlimit-no-core", lower_core_limit },
 	{ "descriptor-limit-over-4096", descriptor_limit },
 	{ "pending-signals-over-1024", signal_limit },
 	{ "message-queue", make_message_queue },
