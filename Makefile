@@ -17,7 +17,7 @@ check-vm:
 	tools/check vm
 
 bench: build
-	ninja -C build bench/bench-spawn bench/bench-crowd
+	ninja -C build bench/bench-spawn bench/bench-crowd tests/isolation/isolation-hog
 	python3 bench/run.py build/kilntainers build/bench/bench-spawn
 
 install: build

@@ -14,9 +14,11 @@ OPTIONs go to the server.
 """
 
 import argparse
+import base64
 import collections
 import contextlib
 import csv
+import gzip
 import os
 import pathlib
 import platform
@@ -50,6 +52,24 @@ TREES = (1, 20, 200)
 CANCELS = 20
 # Sandboxes at once unless --crowd says otherwise; a thousand is what a server may have.
 CROWD = 100
+# What a neighbour does meanwhile (tests/isolation/hog_storms.c), and for how long.
+STORMS = {
+    "fork": "a fork bomb",
+    "memory": "one that eats memory",
+    "memory-file": "one that fills memory files",
+    "shared": "one that fills /dev/shm",
+    "files": "one that uses up inodes",
+    "inotify": "one that uses up inotify",
+    "in-flight": "one that passes descriptors",
+    "keys": "one that adds keys",
+    "terminals": "one that opens terminals",
+    "signals": "one that queues signals",
+    "spin": "one that burns every core",
+    "output": "one that prints without end",
+    "stop": "one that stops everyone",
+    "kill": "one that kills everyone",
+}
+STORM_S = 2
 OUTPUT_BYTES = 2 * 1024 * 1024
 MODERN = "2026-07-28"
 TRUE = "/usr/bin/true"
@@ -307,6 +327,32 @@ class Bench:
         for client in clients:
             client.finish()
 
+    def worst(self):
+        """A neighbour's warm call while another sandbox of the same server does its worst."""
+        hog = os.path.join(os.path.dirname(self.spawn), os.pardir, "tests/isolation/isolation-hog")
+        if not os.access(hog, os.X_OK):
+            print("(%s is not built: no row)" % hog)
+            return
+        with open(hog, "rb") as file:
+            program = base64.b64encode(gzip.compress(file.read())).decode()
+        client = self.server("--pool=0", "--memory=256m", "--allow-unlimited-memory")
+        neighbour = modern_call(client, args=[TRUE])["sandbox_id"]
+        for storm in ("nothing", *STORMS):
+            attacker = modern_call(client, stdin=program,
+                                   command="base64 -d | gzip -d > /tmp/hog; chmod +x /tmp/hog")["sandbox_id"]
+            storming = start_modern(client, sandbox_id=attacker, command=storm_command(storm),
+                                    timeout=STORM_S)
+            time.sleep(PAUSE_S)
+            samples = []
+            ends = time.monotonic() + STORM_S / 2
+            while time.monotonic() < ends and len(samples) < ROUNDS * CALLS_PER_ROUND:
+                samples.append(timed(
+                    lambda: modern_call(client, sandbox_id=neighbour, args=[TRUE])))
+            self.add("warm call beside " + STORMS.get(storm, storm), samples)
+            with contextlib.suppress(Wrong):
+                client.answer_of(storming)
+        client.finish()
+
     def peers(self):
         if not shutil.which("bwrap"):
             print("(bwrap is not installed: no row)")
@@ -331,16 +377,28 @@ PARTS = {
     "memory": Bench.memory,
     "memory-all-in": Bench.memory_all_in,
     "crowds": Bench.crowds,
+    "worst": Bench.worst,
     "peers": Bench.peers,
 }
 
 
-def modern_call(client, **arguments):
+def start_modern(client, **arguments):
     """A call of the era without sessions: without a handle it gets a sandbox of its own."""
-    return client.answer_of(client.start("tools/call", name="sandbox_exec", arguments=arguments, _meta={
+    return client.start("tools/call", name="sandbox_exec", arguments=arguments, _meta={
         "io.modelcontextprotocol/protocolVersion": MODERN,
         "io.modelcontextprotocol/clientInfo": {"name": "bench", "version": "1"},
-        "io.modelcontextprotocol/clientCapabilities": {}}))
+        "io.modelcontextprotocol/clientCapabilities": {}})
+
+
+def modern_call(client, **arguments):
+    return client.answer_of(start_modern(client, **arguments))
+
+
+def storm_command(storm):
+    """By the hog of the isolation tests; see there what each does."""
+    if storm == "nothing":
+        return "sleep %d" % STORM_S
+    return "/tmp/hog storm output > /dev/null" if storm == "output" else "/tmp/hog storm " + storm
 
 
 def prepare_again(client):
@@ -444,6 +502,7 @@ TARGETS = (
         ("first call, 50 ms later, over a warm one", lambda plain: 4),
         ("first call, from the pool, over a warm one", lambda plain: 1.5))),
     ("cancel until the tree is dead", lambda plain: 50),
+    *(("warm call beside " + storm, lambda plain: 50) for storm in STORMS.values()),
     *(("cancel until a tree of %d is dead" % size, lambda plain: 50) for size in TREES),
     ("2 MiB of text", lambda plain: 100),
     ("memory of the server, idle (RSS)", lambda plain: 6),
