@@ -6,8 +6,9 @@
  *
  * A backend type is a const table in backend/registry.c. Opening one (on the
  * main thread, before any other thread exists) gives a backend; a backend makes
- * sandboxes; a sandbox runs commands. Callers use the backend_ and sandbox_
- * functions below, which check and default; nobody else calls through the table.
+ * sandboxes; a sandbox runs commands, and keeps output that was not returned.
+ * Callers use the backend_ and sandbox_ functions below, which check and default;
+ * nobody else calls through the table.
  *
  * Backends know nothing of MCP, sessions or the loop. Their functions block and
  * run on worker threads, many at once, except open and close. None may fork.
@@ -99,7 +100,8 @@ struct backend_type {
 	unsigned default_pool;
 
 	/* Main thread, before threads exist. Takes little time: what is slow (probing an
-	 * engine, reading an image) waits for check. NULL on failure. */
+	 * engine, reading an image) waits for check, unless it takes rights that the server gives
+	 * up next (kept_paths). NULL on failure. */
 	struct backend *(*open)(const struct backend_config *config, struct error *err);
 	/* Main thread, after every sandbox was destroyed. Leaves nothing behind. */
 	void (*close)(struct backend *backend);

@@ -11,10 +11,12 @@
  *   call       waits in its lease for a sandbox and a free place, then runs on a thread
  *   burial     a sandbox that nobody uses any more, being looked at or destroyed on a thread
  *   pool       sandboxes that nobody uses yet
+ *   probe      finds out on a thread what the tool description needs
+ *   worker     the thread that each of these has while it works
  *
  * All of it belongs to the loop thread; no locks. A thread gets only what is its
- * own while it runs: a creation, a burial, or a call's request, capture and
- * result. What a thread may share says so.
+ * own while it runs: a creation, a burial, a probe, or a call's request, capture
+ * and result. What a thread may share says so.
  */
 
 #include "base/hash.h"

@@ -12,6 +12,7 @@
  *     | ---- MAPPED -----------------> | ids, minimal root
  *     | ---- REGISTER + plan --------> | template of the image
  *     | ---- SEAL -------------------> | host's root detached for ever
+ *     | ---- JANITOR + groups -------> | as root: fork --> removes them when all is over
  *     |
  *     | ---- CRADLE + report, groups > | fork --> cradle: enters its control groups,
  *     |                                |          makes a network, and waits
@@ -30,8 +31,9 @@
  *
  * Everything ends with the server: the zygote by end-of-file on its socket (and
  * PR_SET_PDEATHSIG), every cradle and sandbox by end-of-file on its own socket and
- * by the zygote's death. The server trusts the zygote, the cradle and the child
- * until the end-of-file on report: no hostile code runs before it.
+ * by the zygote's death, the janitor when it has removed the groups. The server
+ * trusts the zygote, the cradle and the child until the end-of-file on report: no
+ * hostile code runs before it.
  */
 
 #include "base/attr.h"
