@@ -16,8 +16,14 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 
-import as_user
+sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[1] / "chaos"),
+                str(pathlib.Path(__file__).resolve().parents[2] / "tools")]
+
+import as_user  # noqa: E402
+import traces  # noqa: E402
+from mcp_client import Client  # noqa: E402
 
 LEAVER, PROGRAM = (os.path.abspath(path) for path in sys.argv[1:3])
 INSIDE = "KILNTAINERS_LEFTOVERS_INSIDE"
@@ -263,6 +269,93 @@ def only_a_directory_of_control_groups_is_one(place):
     (place.parent / server.name / "file").touch()
     check(place.cleanup().returncode == 1, "exit code")
     check((place.parent / server.name / "file").exists(), "there")
+
+
+# --- a real server ---------------------------------------------------------------------
+
+
+def groups():
+    return [path for top in hierarchies() for path in top.glob("kilntainers-*")]
+
+
+def wait(condition, what):
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        check(time.monotonic() < deadline, "never happened:", what)
+        time.sleep(0.02)
+
+
+def busy_server(place):
+    client = Client([PROGRAM, "--backend=native", "--pool=1", "--log-level=error"],
+                    **place.options())
+    client.initialize()
+    client.call(command="sleep 1000 >/dev/null 2>&1 & setsid sleep 1000 >/dev/null 2>&1 &")
+    if not groups():
+        client.finish()
+        raise Skip("the server may divide no control group here")
+    return client
+
+
+def processes_of(client):
+    """By name; their order is that of their birth."""
+    found = {}
+    for pid in sorted(traces.descendants(client.server.pid)):
+        found.setdefault(traces.read("/proc/%d/comm" % pid).strip(), []).append(pid)
+    return found
+
+
+def nothing_but_locks(place):
+    wait(lambda: not groups(), "no groups: %s" % groups())
+    check(place.cleanup().returncode == 0, "exit code")
+    check(not list(place.owners.iterdir()), "lock files", list(place.owners.iterdir()))
+
+
+@test
+def groups_of_a_killed_server_go_by_themselves(place):
+    client = busy_server(place)
+    check("kiln-janitor" in processes_of(client), "a janitor")
+    client.kill()
+    nothing_but_locks(place)
+
+
+@test
+def groups_of_a_server_killed_with_all_its_helpers_go_with_the_next(place):
+    client = busy_server(place)
+    found = processes_of(client)
+    # Stopped, so that nobody cleans up after the first who is killed.
+    doomed = [client.server.pid, *found["kiln-janitor"], *found["kiln-zygote"]]
+    for number in (signal.SIGSTOP, signal.SIGKILL):
+        for pid in doomed:
+            os.kill(pid, number)
+    client.kill()
+    every = [pid for pids in found.values() for pid in pids]
+    wait(lambda: not any(traces.parent_and_state(pid)[1] not in ("", "Z") for pid in every),
+         "the death of all: %s" % found)
+    check(groups(), "groups are left")
+    place.run("exec", "--backend=native", "--", "/bin/true")
+    nothing_but_locks(place)
+
+
+@test
+def a_server_that_ends_leaves_no_group(place):
+    client = busy_server(place)
+    check(client.finish() == 0, "exit code")
+    check(not groups(), "by the time it has ended:", groups())
+    nothing_but_locks(place)
+
+
+@test
+def cradles_that_wait_die_with_their_server(place):
+    client = Client([PROGRAM, "--backend=native", "--pool=0", "--log-level=error"],
+                    **place.options())
+    client.initialize()
+    client.call(command="true")
+    wait(lambda: len(processes_of(client).get("kiln-cradle", [])) >= 2, "waiting cradles")
+    cradles = processes_of(client)["kiln-cradle"]
+    client.kill()
+    wait(lambda: not any(traces.parent_and_state(pid)[1] not in ("", "Z") for pid in cradles),
+         "their death")
+    nothing_but_locks(place)
 
 
 # --- directories --------------------------------------------------------------------------
