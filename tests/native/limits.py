@@ -408,6 +408,42 @@ def recycling():
         wait(lambda: not any(top.exists() for top in tops), "no groups")
 
 
+def readable_and_large():
+    """A file of the host image that nobody has read lately."""
+    for folder, _, names in os.walk("/usr/lib"):
+        for name in names:
+            path = os.path.join(folder, name)
+            if os.path.islink(path) or not 16 * MIB < os.path.getsize(path) < 48 * MIB:
+                continue
+            with open(path, "rb") as file:
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            yield path
+
+
+def residue():
+    with Server("self", "--pool=0") as server:
+        box = Sandbox(server)
+        for path in readable_and_large():
+            if box.run("cat '%s' >/dev/null" % path)["exit_code"] != 0:
+                continue
+            used = groups_of(server.inits()[0])["memory"]
+            usage = next(used / name for name in ("memory.current", "memory.usage_in_bytes")
+                         if (used / name).exists())
+            if number_in(usage) > 8 * MIB:
+                break
+        else:
+            raise Skip("no file of this machine stays in the cache of who reads it")
+        os.kill(server.inits()[0], signal.SIGKILL)
+        wait(lambda: not server.inits(), "a dead sandbox")
+        time.sleep(0.2)
+        if not usage.exists() or number_in(usage) <= 4 * MIB:
+            raise Skip("the cache went with the sandbox")
+        for _ in range(3):
+            Sandbox(server).ok("true")
+        check(all(groups_of(pid)["memory"] != used for pid in server.inits()),
+              "a group was used again that holds %d bytes" % number_in(usage))
+
+
 def many():
     with Server("self", "--pool=60") as server:
         Sandbox(server).ok("true")
@@ -504,6 +540,7 @@ def with_groups(tap):
     tap.run("the death of a whole sandbox is explained", death)
     tap.run("groups have the values that were asked for", values)
     tap.run("groups are used again, and gone at the end", recycling)
+    tap.run("a group that is still charged is not used again", residue)
     tap.run("groups of many sandboxes at once are gone at the end", many)
 
 
