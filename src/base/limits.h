@@ -145,6 +145,9 @@
 /* What a sandbox may use of the machine, unless --memory or --pids-limit say otherwise. */
 #define LIMIT_DEFAULT_MEMORY_BYTES (1024 * MIB)
 #define LIMIT_MIN_MEMORY_BYTES (16 * MIB)
+/* Of --memory, and in addition to it, for what network sockets hold unread, where the kernel counts
+ * that apart (control groups of version 1): an eighth. */
+#define LIMIT_NETWORK_MEMORY_SHARE 8
 #define LIMIT_DEFAULT_PIDS 256
 /* Guest, spare, supervisor, a shell and a few programs. */
 #define LIMIT_MIN_PIDS 16

@@ -11,11 +11,12 @@ a neighbour takes is measured by bench/run.py --only worst.
 
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import time
 
-from harness import ANSWER_LIMIT_S, Server, Skip, Tap, check, equal
+from harness import Server, Skip, Tap, check, equal, is_sandbox, processes
 
 MODE, DRIVER, HOG, TINY = sys.argv[1:5]
 WANTED = sys.argv[5:]
@@ -121,6 +122,7 @@ HOGS = {
     "a mapping": "python3 -c \"x = b'x' * (300 << 20)\"",
     "a memory file": "/tmp/hog exhaust memory-files",
     "a file": "head -c 300M /dev/zero > /dev/shm/full",
+    "unread bytes of sockets": "/tmp/hog exhaust buffers",
     "a shared segment": "python3 -c \"import mmap; m = mmap.mmap(-1, 300 << 20); "
                         "[m.seek(i << 12) or m.write(b'x') for i in range(300 << 8)]\"",
 }
@@ -139,6 +141,40 @@ def every_way_to_take_memory_ends_at_the_limit_and_the_sandbox_lives():
             check(result.limits & (MEMORY | DISK), f"{what} was not told: {result}")
             equal(sandbox.run("rm -f /dev/shm/full; echo alive").out, "alive\n", f"after {what}")
             sandbox.destroy()
+
+
+UNREAD = """
+import socket
+listener = socket.socket()
+listener.bind(("127.0.0.1", 0))
+listener.listen(200)
+kept, unread = [], 0
+for _ in range(100):
+    sender = socket.socket()
+    sender.connect(listener.getsockname())
+    kept += [sender, listener.accept()[0]]
+    sender.setblocking(False)
+    try:
+        while True:
+            unread += sender.send(bytes(65536))
+    except BlockingIOError:
+        pass
+print(unread)
+"""
+
+
+@test
+def bytes_that_wait_in_the_network_are_limited_as_well():
+    if IS_USER:
+        raise Skip("without control groups nothing limits the memory of a sandbox, as doctor says")
+    with Server(DRIVER, IS_USER, limits=LIMITS) as server:
+        sandbox = server.create()
+        sandbox.put("/tmp/unread.py", UNREAD)
+        result = sandbox.run("exec python3 /tmp/unread.py", timeout_ms=60000)
+        # Killed, where the kernel counts it with all else, or refused.
+        was_killed = result.end == "signal" and result.limits == MEMORY
+        check(was_killed or int(result.out) < LIMITS["memory"], f"{result}")
+        equal(sandbox.run("echo alive").out, "alive\n", "the next command")
 
 
 @test
@@ -184,6 +220,37 @@ def one_process_of_a_user_without_control_groups_is_limited():
         equal(sandbox.run("rm -f /dev/shm/full; echo alive").out, "alive\n", "afterwards")
         many = sandbox.shell("cat /proc/sys/kernel/shmall").strip()
         equal(int(many) * os.sysconf("SC_PAGESIZE"), LIMITS["memory"], "System V memory")
+
+
+# --- a guest that does not answer ------------------------------------------------------------
+
+
+def guests(server):
+    """Host pids of PID 1 of each sandbox."""
+    parents = processes()
+    zygotes = [pid for pid, parent in parents.items() if parent == server.process.pid]
+    return {pid for pid, parent in parents.items() if parent in zygotes and is_sandbox(pid)}
+
+
+@test
+def calls_end_in_time_although_their_guest_is_stopped_for_good():
+    """Nobody inside can do it; the server must not need its guest to end a call."""
+    if os.geteuid() != 0:
+        raise Skip("only root of the host can stop PID 1 of a sandbox")
+    with Server(DRIVER, IS_USER) as server:
+        neighbour = server.create()
+        others = guests(server)
+        mute = server.create()
+        for pid in guests(server) - others:
+            os.kill(pid, signal.SIGSTOP)
+        # The spare takes the first; of the second nobody takes note.
+        for request in [mute.start("sleep 50", timeout_ms=500) for _ in range(2)]:
+            started = time.monotonic()
+            answer = server.wait(request)
+            check(time.monotonic() - started < NEIGHBOUR_LIMIT_S, f"it took long: {answer}")
+            check(answer.get("reset") or answer.get("error") == "the sandbox has died", f"{answer}")
+        equal(neighbour.run("echo alive").out, "alive\n", "the neighbour")
+        check(mute.run("true").error, "a sandbox that was reset runs commands")
 
 
 # --- many ------------------------------------------------------------------------------------

@@ -132,7 +132,10 @@ static int limit_memory(bool is_v2, int fd, uint64_t bytes, struct error *err)
 		return write_number(fd, "memory.max", bytes, err) < 0
 			       ? -1
 			       : write_number_where_known(fd, "memory.swap.max", 0, err);
-	if (write_number(fd, "memory.limit_in_bytes", bytes, err) < 0)
+	/* Version 1 counts what sockets of the network hold unread by itself, if it is told to. */
+	if (write_number(fd, "memory.limit_in_bytes", bytes, err) < 0 ||
+	    write_number_where_known(fd, "memory.kmem.tcp.limit_in_bytes",
+				     bytes / LIMIT_NETWORK_MEMORY_SHARE, err) < 0)
 		return -1;
 	return write_number_where_known(fd, "memory.memsw.limit_in_bytes", bytes, err);
 }
