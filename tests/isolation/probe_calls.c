@@ -13,6 +13,7 @@
 
 #include <linux/sched.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
@@ -117,6 +118,13 @@ const struct probe_call probe_calls[] = {
 	{ "prlimit64-init", SYS_prlimit64, { 1, 7, 0, 0 } },
 	{ "prlimit64-init-high", SYS_prlimit64, { 1 | HIGH, 7, 0, 0 } },
 	{ "prlimit64-own-high", SYS_prlimit64, { HIGH, 7, 0, 0 } },
+	/* The limit of core files: said to be set, which the kernel cannot do with these pointers.
+	 */
+	{ "setrlimit-core", SYS_setrlimit, { RLIMIT_CORE, 0 } },
+	{ "prlimit64-core", SYS_prlimit64, { 0, RLIMIT_CORE, 1, 0 } },
+	{ "prlimit64-core-high", SYS_prlimit64, { 0, RLIMIT_CORE, HIGH, 0 } },
+	{ "prlimit64-core-both", SYS_prlimit64, { 0, RLIMIT_CORE, 1, 1 } },
+	{ "prlimit64-core-read", SYS_prlimit64, { 0, RLIMIT_CORE, 0, 0 } },
 	{ "setsockopt-ULP", SYS_setsockopt, { BAD_FD, 6, 31, 0, 0 } },
 	{ "setsockopt-ULP-high", SYS_setsockopt, { BAD_FD, 6 | HIGH, 31 | HIGH, 0, 0 } },
 	{ "sendto-OOB", SYS_sendto, { BAD_FD, 0, 0, MSG_OOB, 0, 0 } },
