@@ -9,6 +9,7 @@ refused to them.
 """
 
 import contextlib
+import ctypes
 import grp
 import json
 import os
@@ -20,6 +21,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "isolation"))
 
@@ -258,6 +260,33 @@ def run_as_takes_names():
         runs_as(server, entry.pw_uid, entry.pw_gid)
     with serve("--run-as", f"{entry.pw_name}:{group.gr_name}") as server:
         runs_as(server, entry.pw_uid, group.gr_gid)
+
+
+def hide_control_groups():
+    """In the child: a mount namespace where none are mounted."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    new_namespace, detach, private = 0x00020000, 2, 1 << 18 | 1 << 14
+    check(libc.unshare(new_namespace) == 0 and libc.mount(None, b"/", None, private, None) == 0,
+          "no mount namespace")
+    lines = pathlib.Path("/proc/self/mountinfo").read_text().splitlines()
+    for line in reversed([line for line in lines if " - cgroup" in line]):
+        check(libc.umount2(line.split()[4].encode(), detach) == 0, line)
+
+
+@test
+def sums_that_no_control_group_holds_are_held_all_the_same():
+    with serve("--total-pids", "16", "--sandbox-scope", "handle",
+               before=hide_control_groups) as server:
+        server.shell("for i in $(seq 40); do sleep 1000 >/dev/null 2>&1 & done")
+        runs_as(server, *nobody())
+        deadline = time.monotonic() + HANG_S
+        answer = server.run("true")
+        # They are counted once a second; until then each call makes a sandbox more.
+        while not answer["isError"]:
+            check(time.monotonic() < deadline, "nobody counts them")
+            time.sleep(2)
+            answer = server.run("true")
+        check("--total-pids" in answer["content"][0]["text"], answer)
 
 
 @test
