@@ -75,6 +75,7 @@ class Server:
         self.zygote = children(self.process.pid)[0]
         self.inits = [pid for pid in children(self.zygote) if traces.is_sandbox(pid)]
         self.seen = traces.descendants(self.process.pid)
+        self.sandboxes = [pid for init in self.inits for pid in (init, *traces.descendants(init))]
 
     def left(self):
         """Only once the driver was waited for: it is a child of ours like what it leaves."""
@@ -136,7 +137,10 @@ def kill_sandbox(mode, who):
 def end_of_input(mode, who):
     server = Server(mode, "hold", "3")
     server.process.communicate("")
-    left = server.left()
+    left = ["process %d" % pid for pid in [server.zygote, *server.sandboxes]
+            if traces.parent_and_state(pid)[1] not in ("", "Z")]
+    # A cradle that waited dies with the zygote, and was nobody's sandbox: nobody waits for it.
+    left += server.wait_until_clean()
     result(server.process.returncode == 0 and not left,
            "destroying leaves nothing by the time it returns, %s" % who, "\n".join(left))
 

@@ -20,8 +20,8 @@ struct line {
 
 static int load(struct line *line, enum option_command command, const char *const *words)
 {
-	static char copies[2 * MAX_WORDS][128];
-	static char *argv[MAX_WORDS + 1];
+	static char copies[2 * MAX_WORDS + 1][128];
+	static char *argv[MAX_WORDS + 2]; /* the program, and NULL */
 	char *environment[MAX_WORDS + 1] = { NULL };
 	int copied = 0;
 	int argc = 1;
