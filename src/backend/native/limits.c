@@ -104,6 +104,11 @@ void limits_held(const struct limits *limits, const struct cgroups_facts *facts,
 	};
 }
 
+bool limits_hold_sums(const struct cgroups_facts *facts)
+{
+	return facts->holds[CGROUP_MEMORY] && facts->holds[CGROUP_PIDS];
+}
+
 /* --- telling ------------------------------------------------------------------ */
 
 static const char *layer_of(const struct cgroups_facts *facts, enum cgroup_controller controller,
@@ -168,7 +173,6 @@ void limits_diagnose(const struct limits *limits, const struct cgroups_facts *fa
 {
 	char found[FOUND_BYTES], size[NUMBER_TEXT_BYTES];
 	bool holds_memory = facts->holds[CGROUP_MEMORY];
-	bool holds_pids = facts->holds[CGROUP_PIDS];
 
 	number_format_bytes(size, limits->each.memory_bytes);
 	(void)snprintf(
@@ -186,5 +190,5 @@ void limits_diagnose(const struct limits *limits, const struct cgroups_facts *fa
 	(void)snprintf(found, sizeof(found), "%s: %s; %" PRIu64 " processes: %s", size,
 		       layer_of(facts, CGROUP_MEMORY, sum_otherwise), limits->sum.pids,
 		       layer_of(facts, CGROUP_PIDS, sum_otherwise));
-	say(diagnosis, holds_memory && holds_pids, "limits of all sandboxes", found, facts);
+	say(diagnosis, limits_hold_sums(facts), "limits of all sandboxes", found, facts);
 }

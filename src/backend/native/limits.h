@@ -19,6 +19,8 @@
 #include "backend/native/cgroup.h"
 #include "exec/exec.h"
 
+#include <stdbool.h>
+
 struct limits {
 	struct cgroup_limits each;
 	uint64_t disk_bytes;
@@ -33,6 +35,8 @@ int limits_check(const struct backend_config *config, const struct cgroups_facts
 /* What control groups hold and count, so that a result can name it; the rest is 0. */
 void limits_held(const struct limits *limits, const struct cgroups_facts *facts,
 		 struct exec_limits *held);
+/* Whether they hold the sums; else somebody has to look (usage.h). */
+bool limits_hold_sums(const struct cgroups_facts *facts);
 /* In the log: which layer holds what; and a warning if nothing holds memory, unless the user has
  * accepted that. */
 void limits_log(const struct limits *limits, const struct backend_config *config,
