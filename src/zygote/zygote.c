@@ -89,17 +89,42 @@ static bool is_privileged(void)
 	       outside == 0 && count == UINT32_MAX;
 }
 
+/* What the kernel counts by user, and for each user namespace remembers as the most of whoever made
+ * it. */
+static const int counted_by_user[] = { RLIMIT_NPROC, RLIMIT_SIGPENDING, RLIMIT_MSGQUEUE,
+				       RLIMIT_MEMLOCK };
+
+/* The user's own programs keep a quarter: to the kernel sandboxes are that user's processes. */
+static int make_user_namespace(struct error *err)
+{
+	struct rlimit usual[ARRAY_LENGTH(counted_by_user)];
+	int result;
+
+	for (size_t i = 0; i < ARRAY_LENGTH(counted_by_user); i++) {
+		struct rlimit less;
+
+		if (getrlimit(counted_by_user[i], &usual[i]) < 0)
+			return error_set_errno(err, "reading a limit of the user");
+		less = usual[i];
+		if (less.rlim_cur != RLIM_INFINITY)
+			less.rlim_cur -= less.rlim_cur / 4;
+		(void)setrlimit(counted_by_user[i], &less);
+	}
+	result = unshare(CLONE_NEWUSER | CLONE_NEWNS);
+	if (result < 0)
+		(void)error_set_kind_errno(err, ERROR_UNAVAILABLE, "making a user namespace");
+	for (size_t i = 0; i < ARRAY_LENGTH(counted_by_user); i++)
+		(void)setrlimit(counted_by_user[i], &usual[i]);
+	return result;
+}
+
 static int leave_host(struct error *err)
 {
 	zygote.outer_uid = geteuid();
 	zygote.outer_gid = getegid();
 	zygote.id_mode = is_privileged() ? ZYGOTE_PRIVILEGED : ZYGOTE_ROOTLESS;
-	if (zygote.id_mode == ZYGOTE_ROOTLESS) {
-		if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0)
-			return error_set_kind_errno(err, ERROR_UNAVAILABLE,
-						    "making a user namespace");
-		return 0;
-	}
+	if (zygote.id_mode == ZYGOTE_ROOTLESS)
+		return make_user_namespace(err);
 	if (unshare(CLONE_NEWNS) < 0)
 		return error_set_kind_errno(err, ERROR_UNAVAILABLE, "making a mount namespace");
 	/* Changes of the effective id then leave the capabilities alone. */

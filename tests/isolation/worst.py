@@ -32,6 +32,9 @@ LIMITS = {"memory": 128 << 20}
 MEMORY, PIDS, DISK = 1, 2, 4
 CROWD = 300
 CAP_SYS_RESOURCE = 24
+# Nobody's, and with little: six bombs could use it up.
+CROWDED_USER = 64321
+USER_PROCESSES = 300
 TESTS = []
 
 
@@ -114,6 +117,31 @@ def twenty_fork_bombs_leave_processes_to_the_host():
         check(any(answer["end"] == "timeout" for answer in ends), "no bomb went off")
         beside(neighbour, "what is left of the bombs")
         equal(server.create().run("echo fine").out, "fine\n", "a new sandbox")
+
+
+@test
+def what_the_servers_user_may_have_is_not_all_for_sandboxes():
+    """The kernel counts a user's processes with those of its sandboxes."""
+    if not IS_USER or os.geteuid() != 0:
+        raise Skip("root makes a user for it, and the sandboxes of root are users of their own")
+    ids = str(CROWDED_USER)
+    become = ["setpriv", "--reuid", ids, "--regid", ids, "--clear-groups",
+              "prlimit", f"--nproc={USER_PROCESSES}:{USER_PROCESSES}"]
+    with Server(DRIVER, False, wrapper=become, limits={"pids": 64}) as server:
+        program = server.directory / "hog"
+        program.write_bytes(pathlib.Path(HOG).read_bytes())
+        program.chmod(0o755)
+        bombs = [with_hog(server) for _ in range(6)]
+        calls = [bomb.start("/tmp/hog storm fork", timeout_ms=1500) for bomb in bombs]
+        for _ in range(10):
+            time.sleep(0.1)
+            forked = subprocess.run([*become, str(program), "try", "processes"],
+                                    capture_output=True, text=True, timeout=NEIGHBOUR_LIMIT_S,
+                                    check=True)
+            equal(forked.stdout, "ok\n", "the user's fork")
+        for call in calls:
+            server.wait(call)
+        equal(bombs[0].run("echo alive", timeout_ms=20000).error, None, "afterwards")
 
 
 # --- memory ----------------------------------------------------------------------------------
