@@ -4,9 +4,10 @@
  * Sandboxes out of the kernel's own means, without a daemon: namespaces, a
  * size-limited overlay root, system call filters (docs/backends/native.md).
  *
- * The server's side only: it prepares the image and the zygote once, asks the
- * zygote for a process per sandbox, and talks to the guest in it. Every sandbox
- * is a process that dies as a whole, so destroying is one SIGKILL by pidfd.
+ * The server's side only: it makes control groups and prepares the image and the
+ * zygote once (prepare.c), asks the zygote for a process per sandbox, and talks to
+ * the guest in it (native_sandbox.c). Every sandbox is a process that dies as a
+ * whole, so destroying is one SIGKILL by pidfd.
  */
 
 #include "backend/native/native.h"

@@ -3,7 +3,7 @@
 
 /*
  * A backend of this kind: native.c opens and closes it, prepare.c gets it ready for
- * its first sandbox, sandbox.c makes sandboxes. Nobody else sees this.
+ * its first sandbox, native_sandbox.c makes sandboxes. Nobody else sees this.
  */
 
 #include "backend/backend.h"
