@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-#define MAX_WORDS 12
+#define MAX_WORDS 24
 
 /* One command line (flags, NULL, variables) and what became of it. */
 struct line {
@@ -31,10 +31,12 @@ static int load(struct line *line, enum option_command command, const char *cons
 	memset(line, 0, sizeof(*line));
 	argv[0] = copies[copied++];
 	for (; *words; words++, argc++) {
+		assert_true(argc <= MAX_WORDS);
 		argv[argc] = copies[copied++];
 		(void)snprintf(argv[argc], sizeof(copies[0]), "%s", *words);
 	}
 	for (words++; *words; words++, count++) {
+		assert_true(count < MAX_WORDS);
 		environment[count] = copies[copied++];
 		(void)snprintf(environment[count], sizeof(copies[0]), "%s", *words);
 	}
