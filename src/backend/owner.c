@@ -202,6 +202,12 @@ const char *owner_name(const struct owner *owner)
 	return owner->name;
 }
 
+int owner_lock_file(const struct owner *owner, char name[OWNER_LOCK_BYTES])
+{
+	owner_lock_name(owner->id, name);
+	return owner->lock_fd < 0 ? -1 : owner->state.owners_fd;
+}
+
 int owner_record(struct owner *owner, enum owner_kind kind, const char *path, struct error *err)
 {
 	CLEANUP(cleanup_free) char *line = NULL;

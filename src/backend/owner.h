@@ -25,6 +25,9 @@
 
 #define OWNER_ID_BYTES 33  /* 32 hex digits and a NUL */
 #define OWNER_MAC_BYTES 65 /* 64 hex digits and a NUL */
+/* The name of a lock file: ID.lock */
+#define OWNER_LOCK_SUFFIX ".lock"
+#define OWNER_LOCK_BYTES (OWNER_ID_BYTES + sizeof(OWNER_LOCK_SUFFIX))
 #define OWNER_NAME_PREFIX "kilntainers-"
 /* kilntainers-ID-CODE: the id and the first 16 digits of its code. */
 #define OWNER_NAME_CODE_DIGITS 16
@@ -39,14 +42,18 @@ struct owner;
 /* Never fails: where no lock file can be kept, that is logged, and what this server leaves behind
  * if it is killed will not be recognised. */
 struct owner *owner_create(void);
-/* Takes NULL. Removes the lock file, unless something that was written down is still there; then,
- * or after rights were dropped that it takes, the next sweep removes both. */
+/* Takes NULL. Removes the lock file, unless something that was written down is still there; then
+ * the next sweep removes both. So it does after rights were dropped that it takes, unless somebody
+ * who kept them has removed the file (owner_lock_file). */
 void owner_destroy(struct owner *owner);
 bool owner_is_kept(const struct owner *owner);
 const char *owner_id(const struct owner *owner);
 /* kilntainers-ID-CODE, for a thing whose name is all there is to label. A suffix may follow it:
  * '-' or '.' and what one likes. */
 const char *owner_name(const struct owner *owner);
+/* For whoever removes all that was written down, after that: the lock file's directory (borrowed)
+ * and its name there. -1 if there is none. */
+int owner_lock_file(const struct owner *owner, char name[OWNER_LOCK_BYTES]);
 /* For the thing called `name`: its label's code. */
 void owner_label(const struct owner *owner, const char *name, char mac[OWNER_MAC_BYTES]);
 /* Before the thing is made. The last component of `path` (absolute) begins with owner_name. */

@@ -9,9 +9,6 @@
 
 #include "backend/owner.h"
 
-#define OWNER_LOCK_SUFFIX ".lock"
-#define OWNER_LOCK_BYTES (OWNER_ID_BYTES + sizeof(OWNER_LOCK_SUFFIX))
-
 extern const char *const owner_kind_names[OWNER_KINDS];
 
 void owner_lock_name(const char *id, char name[OWNER_LOCK_BYTES]);

@@ -65,6 +65,9 @@ ATTR_NORETURN static void run(const struct zygote_request *request, const int fd
 		for (unsigned i = 0; i < request->cgroup_count; i++)
 			is_gone = remove_group(fds[1 + i], request->name) && is_gone;
 	}
+	/* Last: as long as a group is there, that file tells whose it was. */
+	if (is_gone && request->file_name[0])
+		(void)unlinkat(fds[1 + request->cgroup_count], request->file_name, 0);
 	_exit(0);
 }
 

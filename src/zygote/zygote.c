@@ -458,8 +458,9 @@ static void handle(const struct zygote_request *request, const int fds[ZYGOTE_MA
 		answer(handle_seal(&err), ZYGOTE_AREA_NONE, &err);
 		return;
 	case ZYGOTE_JANITOR:
-		if (request->cgroup_count <= ZYGOTE_MAX_CGROUPS &&
-		    memchr(request->name, '\0', sizeof(request->name)))
+		if (request->cgroup_count < ZYGOTE_MAX_CGROUPS &&
+		    memchr(request->name, '\0', sizeof(request->name)) &&
+		    memchr(request->file_name, '\0', sizeof(request->file_name)))
 			janitor_start(request, zygote.socket_fd, fds);
 		return;
 	case ZYGOTE_CRADLE:

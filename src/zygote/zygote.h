@@ -95,8 +95,11 @@ struct zygote_request {
 	/* Each user's in the sandbox, started by commands; less than the guest may start
 	 * (LIMIT_RESERVED_PIDS). */
 	uint32_t command_processes;
-	uint32_t wants_storage;	      /* STORAGE is to be reported */
-	char name[ZYGOTE_NAME_BYTES]; /* JANITOR: NUL-terminated */
+	uint32_t wants_storage; /* STORAGE is to be reported */
+	/* JANITOR; NUL-terminated: of the groups, and of a file that goes when they are gone, in
+	 * the directory after theirs; empty: there is none. */
+	char name[ZYGOTE_NAME_BYTES];
+	char file_name[ZYGOTE_NAME_BYTES];
 	/* CRADLE and JANITOR: */
 	uint32_t cgroup_count;	   /* <= ZYGOTE_MAX_CGROUPS */
 	uint32_t has_unified;	   /* the first group is of version 2 */

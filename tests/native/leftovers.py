@@ -311,11 +311,11 @@ def nothing_but_locks(place):
 
 
 @test
-def groups_of_a_killed_server_go_by_themselves(place):
+def what_a_killed_server_made_goes_by_itself(place):
     client = busy_server(place)
     check("kiln-janitor" in processes_of(client), "a janitor")
     client.kill()
-    nothing_but_locks(place)
+    wait(lambda: not groups() and not list(place.owners.iterdir()), "nothing is left")
 
 
 @test
@@ -337,11 +337,11 @@ def groups_of_a_server_killed_with_all_its_helpers_go_with_the_next(place):
 
 
 @test
-def a_server_that_ends_leaves_no_group(place):
+def a_server_that_ends_leaves_nothing(place):
     client = busy_server(place)
     check(client.finish() == 0, "exit code")
     check(not groups(), "by the time it has ended:", groups())
-    nothing_but_locks(place)
+    check(not list(place.owners.iterdir()), "lock files", list(place.owners.iterdir()))
 
 
 @test

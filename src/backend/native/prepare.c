@@ -28,11 +28,18 @@ static void note_directory(void *context, const char *path)
 /* What root makes now, somebody without its rights could not remove at the end. */
 static int keep_clean(struct native_backend *native, struct error *err)
 {
+	struct starter_leftovers leftovers;
+	char file_name[OWNER_LOCK_BYTES];
 	struct cgroup_directories bases;
 
 	cgroups_open_bases(native->cgroups, &bases);
-	native->janitor_fd = starter_keep_clean(native->starter, bases.fds, bases.count,
-						owner_name(native->owner), err);
+	leftovers = (struct starter_leftovers){ .name = owner_name(native->owner),
+						.fds = bases.fds,
+						.count = bases.count,
+						.file_name = file_name,
+						.file_directory_fd =
+							owner_lock_file(native->owner, file_name) };
+	native->janitor_fd = starter_keep_clean(native->starter, &leftovers, err);
 	cgroup_directories_close(&bases);
 	return native->janitor_fd < 0 ? -1 : 0;
 }

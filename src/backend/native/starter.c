@@ -237,24 +237,33 @@ int starter_await_image(struct starter *starter, bool *shares_ids, struct error 
 
 /* --- the end ---------------------------------------------------------------------- */
 
-int starter_keep_clean(struct starter *starter, const int *fds, unsigned count, const char *name,
+int starter_keep_clean(struct starter *starter, const struct starter_leftovers *leftovers,
 		       struct error *err)
 {
+	unsigned count = leftovers->count;
+	unsigned passed_count = 1 + count;
 	struct zygote_request request = { .operation = ZYGOTE_JANITOR, .cgroup_count = count };
 	CLEANUP(cleanup_fd) int ours = -1;
 	CLEANUP(cleanup_fd) int theirs = -1;
 	int passed[ZYGOTE_MAX_FDS];
 	int pair[2];
 
-	assert(count <= ZYGOTE_MAX_CGROUPS && strlen(name) < sizeof(request.name));
+	assert(count < ZYGOTE_MAX_CGROUPS && strlen(leftovers->name) < sizeof(request.name) &&
+	       strlen(leftovers->file_name) < sizeof(request.file_name));
 	if (fd_packet_pair(pair, err) < 0)
 		return -1;
 	ours = pair[0];
 	theirs = pair[1];
 	passed[0] = theirs;
-	memcpy(passed + 1, fds, count * sizeof(int));
-	(void)snprintf(request.name, sizeof(request.name), "%s", name);
-	if (zygote_send(starter->socket_fd, &request, sizeof(request), passed, 1 + count, err) < 0)
+	memcpy(passed + 1, leftovers->fds, count * sizeof(int));
+	(void)snprintf(request.name, sizeof(request.name), "%s", leftovers->name);
+	if (leftovers->file_directory_fd >= 0) {
+		passed[passed_count++] = leftovers->file_directory_fd;
+		(void)snprintf(request.file_name, sizeof(request.file_name), "%s",
+			       leftovers->file_name);
+	}
+	if (zygote_send(starter->socket_fd, &request, sizeof(request), passed, passed_count, err) <
+	    0)
 		return zygote_is_gone(err);
 	return take_fd(&ours);
 }

@@ -52,8 +52,16 @@ bool starter_is_alive(const struct starter *starter);
 
 /* As root, before rights are dropped: a process that waits for the end of this server, whatever
  * that is, and then removes the groups called `name` in these directories (borrowed), with the
- * empty groups in them (zygote/janitor.h). Returns the descriptor that it watches, or -1. */
-int starter_keep_clean(struct starter *starter, const int *fds, unsigned count, const char *name,
+ * empty groups in them, and after them the file (zygote/janitor.h). Returns the descriptor that it
+ * watches, or -1. */
+struct starter_leftovers {
+	const char *name;
+	const int *fds;
+	unsigned count;
+	const char *file_name;
+	int file_directory_fd; /* -1: there is no file */
+};
+int starter_keep_clean(struct starter *starter, const struct starter_leftovers *leftovers,
 		       struct error *err);
 /* Has that done now, and waits for it. Takes -1. */
 void starter_clean(int *janitor_fd);
