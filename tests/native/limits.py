@@ -373,7 +373,12 @@ def values():
         below = traces.descendants(init)
         check(len(below) >= 2, "a spare and a command")
         for pid in below:
-            equal(groups_of(pid), groups, "groups of process %d" % pid)
+            # Who is about to end is in none any more.
+            wait(lambda pid=pid: groups_of(pid) == groups
+                 or traces.parent_and_state(pid)[1] in ("", "Z", "X"),
+                 "process %d in its groups: %s" % (pid, groups_of(pid)))
+        alive = [pid for pid in traces.descendants(init) if groups_of(pid) == groups]
+        check(len(alive) >= 2, "the spare and the command")
         zygotes = [pid for pid in traces.descendants(server.server.pid)
                    if traces.parent_and_state(pid)[0] == server.server.pid]
         for pid in [server.server.pid, *zygotes]:
