@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -52,11 +53,21 @@ static bool remove_group(int parent_fd, const char *name)
 	return unlinkat(parent_fd, name, AT_REMOVEDIR) == 0;
 }
 
+/* Whoever stops a service tells all of its processes at once, and this one is still needed then. */
+static void outstay_stop_signals(void)
+{
+	static const int numbers[] = { SIGTERM, SIGINT, SIGHUP };
+
+	for (size_t i = 0; i < ARRAY_LENGTH(numbers); i++)
+		(void)signal(numbers[i], SIG_IGN);
+}
+
 ATTR_NORETURN static void run(const struct zygote_request *request, const int fds[ZYGOTE_MAX_FDS])
 {
 	bool is_gone = false;
 
 	(void)prctl(PR_SET_NAME, "kiln-janitor");
+	outstay_stop_signals();
 	wait_for_end(fds[0]);
 	for (int round = 0; !is_gone && round < ROUNDS; round++) {
 		if (round > 0)

@@ -21,6 +21,7 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "isolation"))
@@ -287,6 +288,47 @@ def sums_that_no_control_group_holds_are_held_all_the_same():
             time.sleep(2)
             answer = server.run("true")
         check("--total-pids" in answer["content"][0]["text"], answer)
+
+
+def comm_of(pid):
+    """Of cradles come and gone there is nothing to read."""
+    with contextlib.suppress(OSError):
+        return pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
+    return ""
+
+
+def groups_of(pid):
+    """The directories of control groups that a process is in, in what is mounted here."""
+    found = []
+    try:
+        lines = pathlib.Path(f"/proc/{pid}/cgroup").read_text().splitlines()
+    except OSError:
+        return []
+    for line in lines:
+        name = line.split(":", 2)[2].lstrip("/")
+        found += [path for path in pathlib.Path("/sys/fs/cgroup").glob(f"**/{name}")
+                  if "kilntainers-" in name]
+    return found
+
+
+@test
+def groups_go_although_everybody_was_told_to_stop():
+    """As whoever stops a service does. With a key of its own: others start here and clean up."""
+    with tempfile.TemporaryDirectory() as state, \
+            serve(environment={"XDG_STATE_HOME": state}) as server:
+        server.shell("true")
+        below = descendants(server.process.pid)
+        comms = {pid: comm_of(pid) for pid in below}
+        groups = [group for pid in below if comms[pid] == "kiln-guest"
+                  for group in groups_of(pid)]
+        janitors = [pid for pid in below if comms[pid] == "kiln-janitor"]
+        if not groups or not janitors:
+            raise Skip("there are no control groups here")
+        os.kill(janitors[0], signal.SIGTERM)
+        os.kill(janitors[0], signal.SIGHUP)
+        server.end()
+        check(wait_until(lambda: not any(group.parent.exists() for group in groups), HANG_S),
+              f"still there: {groups}")
 
 
 @test
