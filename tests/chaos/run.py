@@ -175,7 +175,7 @@ def swept(argv, machine, number):
                           stdin=subprocess.DEVNULL, capture_output=True, text=True)
     left = machine.locks() + sorted(traces.our_control_groups(machine.owners))
     report(number, "all of that, and a cleanup,", len(machine.owners), 0, left or (
-        [done.stderr] if done.returncode else []))
+        (done.stdout + done.stderr).splitlines() if done.returncode else []))
     return bool(left or done.returncode)
 
 
@@ -242,8 +242,9 @@ def main():
     argv, user = [os.path.abspath(arguments.program)] + options, None
     if arguments.ordinary and os.getuid() == 0:
         user = ORDINARY_USER
-        # The program may be where only its owner can go.
-        argv[0] = shutil.copy(argv[0], folder)
+        # The program may be where only its owner can go. By its own name it would stand where the
+        # state directory must be.
+        argv[0] = shutil.copy(argv[0], os.path.join(folder, "program"))
         os.chmod(folder, 0o755)
         os.chown(folder, user, user)
         argv = ["setpriv", "--reuid=%d" % user, "--regid=%d" % user, "--clear-groups", "--"] + argv
