@@ -2,6 +2,8 @@
 #include "backend/native/cgroup.h"
 
 #include "backend/native/cgroup_base.h"
+#include "backend/native/cgroup_file.h"
+#include "backend/native/cgroup_limit.h"
 #include "base/alloc.h"
 #include "base/attr.h"
 #include "base/cleanup.h"
@@ -10,7 +12,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -20,14 +21,6 @@
 #include <unistd.h>
 
 #define GROUP_NAME_BYTES 16
-/* Of a file of counters; what matters stands in the first lines. */
-#define COUNTERS_BYTES 512
-#define CPU_PERIOD_US 100000
-/* The kernel's most, for shares of less than CPU_MIN_QUOTA_US in the usual period, which it
- * refuses.
- */
-#define CPU_LONG_PERIOD_US 1000000
-#define CPU_MIN_QUOTA_US 1000
 /* A group that was emptied may still be charged for what the kernel frees later. */
 #define REUSABLE_BYTES (4 * MIB)
 #define REMOVE_AGAIN_MS 5
@@ -74,104 +67,6 @@ struct cgroups {
 	struct cgroup *dying; /* to be removed as soon as the kernel lets go */
 };
 
-/* --- files -------------------------------------------------------------------- */
-
-static int write_at(int directory_fd, const char *name, const char *text, struct error *err)
-{
-	CLEANUP(cleanup_fd)
-	int fd = openat(directory_fd, name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
-
-	if (fd < 0 || write(fd, text, strlen(text)) < 0)
-		return error_set_errno(err, "writing \"%s\" to %s of a control group", text, name);
-	return 0;
-}
-
-static int write_number(int directory_fd, const char *name, uint64_t number, struct error *err)
-{
-	char text[24];
-
-	(void)snprintf(text, sizeof(text), "%" PRIu64, number);
-	return write_at(directory_fd, name, text, err);
-}
-
-/* What a kernel may lack: accounting of swap, mostly. */
-static int write_number_where_known(int directory_fd, const char *name, uint64_t number,
-				    struct error *err)
-{
-	if (faccessat(directory_fd, name, F_OK, 0) < 0)
-		return 0;
-	return write_number(directory_fd, name, number, err);
-}
-
-/* The number after `key` in a file of lines "key number"; of a file that is one number, with key
- * NULL. */
-static uint64_t read_counter(int fd, const char *key)
-{
-	char text[COUNTERS_BYTES];
-	ssize_t got = fd < 0 ? -1 : pread(fd, text, sizeof(text) - 1, 0);
-	size_t length = key ? strlen(key) : 0;
-	const char *line = text;
-
-	if (got <= 0)
-		return 0;
-	text[got] = '\0';
-	while (line && key && (strncmp(line, key, length) != 0 || line[length] != ' ')) {
-		line = strchr(line, '\n');
-		line = line ? line + 1 : NULL;
-	}
-	return line ? strtoull(line + length, NULL, 10) : 0;
-}
-
-/* --- limits --------------------------------------------------------------------- */
-
-static int limit_memory(bool is_v2, int fd, uint64_t bytes, struct error *err)
-{
-	if (bytes == 0)
-		return 0;
-	if (is_v2)
-		return write_number(fd, "memory.max", bytes, err) < 0
-			       ? -1
-			       : write_number_where_known(fd, "memory.swap.max", 0, err);
-	/* Version 1 counts what sockets of the network hold unread by itself, if it is told to. */
-	if (write_number(fd, "memory.limit_in_bytes", bytes, err) < 0 ||
-	    write_number_where_known(fd, "memory.kmem.tcp.limit_in_bytes",
-				     bytes / LIMIT_NETWORK_MEMORY_SHARE, err) < 0)
-		return -1;
-	return write_number_where_known(fd, "memory.memsw.limit_in_bytes", bytes, err);
-}
-
-static int limit_cpu(bool is_v2, int fd, uint64_t milli, struct error *err)
-{
-	bool is_little = milli * CPU_PERIOD_US / 1000 < CPU_MIN_QUOTA_US;
-	uint64_t period_us = is_little ? CPU_LONG_PERIOD_US : CPU_PERIOD_US;
-	uint64_t quota_us = milli * period_us / 1000;
-	char text[48];
-
-	if (milli == 0)
-		return 0;
-	if (!is_v2)
-		return write_number(fd, "cpu.cfs_period_us", period_us, err) < 0
-			       ? -1
-			       : write_number(fd, "cpu.cfs_quota_us", quota_us, err);
-	(void)snprintf(text, sizeof(text), "%" PRIu64 " %" PRIu64, quota_us, period_us);
-	return write_at(fd, "cpu.max", text, err);
-}
-
-static int limit_group(const struct cgroups *cgroups, const struct hierarchy *hierarchy, int fd,
-		       const struct cgroup_limits *limits, struct error *err)
-{
-	if (hierarchy->holds[CGROUP_MEMORY] &&
-	    limit_memory(cgroups->is_v2, fd, limits->memory_bytes, err) < 0)
-		return -1;
-	if (hierarchy->holds[CGROUP_PIDS] && limits->pids > 0 &&
-	    write_number(fd, "pids.max", limits->pids, err) < 0)
-		return -1;
-	if (hierarchy->holds[CGROUP_CPU] &&
-	    limit_cpu(cgroups->is_v2, fd, limits->cpu_milli, err) < 0)
-		return -1;
-	return 0;
-}
-
 /* --- the group that holds all others ------------------------------------------------- */
 
 /* Whoever enters asks as the zygote's root, which with subordinate ids is another user than we
@@ -216,8 +111,9 @@ static int give_away(int fd, const struct cgroups_request *request, struct error
 /* What it may have at a time when others want it too: others go first. */
 static int lower_weight(const struct cgroups *cgroups, int fd, struct error *err)
 {
-	return cgroups->is_v2 ? write_number(fd, "cpu.weight", LIMIT_CPU_WEIGHT, err)
-			      : write_number(fd, "cpu.shares", LIMIT_CPU_WEIGHT * 1024 / 100, err);
+	return cgroups->is_v2 ? cgroup_file_write_number(fd, "cpu.weight", LIMIT_CPU_WEIGHT, err)
+			      : cgroup_file_write_number(fd, "cpu.shares",
+							 LIMIT_CPU_WEIGHT * 1024 / 100, err);
 }
 
 static int set_up_top(struct cgroups *cgroups, const struct hierarchy *hierarchy,
@@ -229,8 +125,8 @@ static int set_up_top(struct cgroups *cgroups, const struct hierarchy *hierarchy
 	sum.cpu_milli = 0;
 	/* Where limits do not reach down by themselves (version 1 before Linux 5.11). */
 	if (!cgroups->is_v2 && hierarchy->holds[CGROUP_MEMORY])
-		(void)write_number(fd, "memory.use_hierarchy", 1, NULL);
-	if (limit_group(cgroups, hierarchy, fd, &sum, err) < 0)
+		(void)cgroup_file_write_number(fd, "memory.use_hierarchy", 1, NULL);
+	if (cgroup_limit(cgroups->is_v2, hierarchy->holds, fd, &sum, err) < 0)
 		return -1;
 	if (hierarchy->holds[CGROUP_CPU] && lower_weight(cgroups, fd, err) < 0)
 		return -1;
@@ -238,7 +134,8 @@ static int set_up_top(struct cgroups *cgroups, const struct hierarchy *hierarchy
 		char text[16];
 
 		(void)snprintf(text, sizeof(text), "+%s", cgroup_controller_names[i]);
-		if (hierarchy->holds[i] && write_at(fd, "cgroup.subtree_control", text, err) < 0)
+		if (hierarchy->holds[i] &&
+		    cgroup_file_write(fd, "cgroup.subtree_control", text, err) < 0)
 			return -1;
 	}
 	if (hierarchy->holds[CGROUP_PIDS]) {
@@ -407,7 +304,7 @@ static int make_in(struct cgroup *group, const struct hierarchy *hierarchy, stru
 	if (fd < 0)
 		return error_set_errno(err, "opening the control group %s/%s", hierarchy->path,
 				       name);
-	if (limit_group(cgroups, hierarchy, fd, &cgroups->each, err) < 0)
+	if (cgroup_limit(cgroups->is_v2, hierarchy->holds, fd, &cgroups->each, err) < 0)
 		return -1;
 	if (cgroups->is_for_others)
 		open_to_zygote(fd);
@@ -440,8 +337,8 @@ static uint64_t count_own_limits(const struct cgroup *group, uint64_t kills)
 	uint64_t limit = group->cgroups->each.memory_bytes;
 
 	if (group->cgroups->is_v2)
-		return read_counter(group->memory_fd, "oom");
-	return read_counter(group->most_fd, NULL) + CHARGED_AHEAD_BYTES >= limit ? kills : 0;
+		return cgroup_file_count(group->memory_fd, "oom");
+	return cgroup_file_count(group->most_fd, NULL) + CHARGED_AHEAD_BYTES >= limit ? kills : 0;
 }
 
 /* The directory whose limit of processes is the sandbox's; -1: there is none. */
@@ -454,24 +351,17 @@ static int open_pids(const struct cgroup *group)
 	return -1;
 }
 
-static uint64_t read_number_of(int directory_fd, const char *name)
-{
-	CLEANUP(cleanup_fd)
-	int fd = openat(directory_fd, name, O_RDONLY | O_CLOEXEC);
-
-	return read_counter(fd, NULL);
-}
-
 /* Nobody forgets the most that there were, so a group that was full once may be full again. The
  * sum's last processes may have ended with the command that was refused one. */
 static bool has_sum_refused(const struct cgroup *group)
 {
 	const struct cgroups *cgroups = group->cgroups;
 	CLEANUP(cleanup_fd) int directory = open_pids(group);
-	uint64_t most = read_number_of(directory, "pids.peak");
+	uint64_t most = cgroup_file_number(directory, "pids.peak");
 
 	return (most > 0 && most < cgroups->each.pids) ||
-	       read_counter(cgroups->sum_pids_fd, NULL) + LIMIT_RESERVED_PIDS >= cgroups->sum_pids;
+	       cgroup_file_count(cgroups->sum_pids_fd, NULL) + LIMIT_RESERVED_PIDS >=
+		       cgroups->sum_pids;
 }
 
 /* A group's own counter has what any limit above it refused too; not so in version 2 from Linux
@@ -479,19 +369,19 @@ static bool has_sum_refused(const struct cgroup *group)
 static void count_refusals(const struct cgroup *group, struct guest_link_counters *counters)
 {
 	const struct cgroups *cgroups = group->cgroups;
-	uint64_t own = read_counter(group->pids_fd, "max");
+	uint64_t own = cgroup_file_count(group->pids_fd, "max");
 
 	counters->refused_processes = own;
 	counters->own_process_limits = own;
 	if (cgroups->sum_refused_fd >= 0)
-		counters->refused_processes += read_counter(cgroups->sum_refused_fd, "max");
+		counters->refused_processes += cgroup_file_count(cgroups->sum_refused_fd, "max");
 	else if (own > group->before.refused_processes && has_sum_refused(group))
 		counters->own_process_limits = 0;
 }
 
 static void read_counters(const struct cgroup *group, struct guest_link_counters *counters)
 {
-	counters->memory_kills = read_counter(group->memory_fd, "oom_kill");
+	counters->memory_kills = cgroup_file_count(group->memory_fd, "oom_kill");
 	counters->own_memory_limits = count_own_limits(group, counters->memory_kills);
 	count_refusals(group, counters);
 }
@@ -516,7 +406,8 @@ bool cgroup_open_reserve(struct cgroup *group)
 		return false;
 	(void)pthread_mutex_lock(&cgroups->lock);
 	is_done = !group->has_reserve &&
-		  write_number(fd, "pids.max", cgroups->each.pids + LIMIT_RESERVED_PIDS, NULL) == 0;
+		  cgroup_file_write_number(fd, "pids.max", cgroups->each.pids + LIMIT_RESERVED_PIDS,
+					   NULL) == 0;
 	group->has_reserve = group->has_reserve || is_done;
 	(void)pthread_mutex_unlock(&cgroups->lock);
 	return is_done;
@@ -527,7 +418,8 @@ static void close_reserve(struct cgroup *group, int fd)
 	struct cgroups *cgroups = group->cgroups;
 
 	(void)pthread_mutex_lock(&cgroups->lock);
-	if (group->has_reserve && write_number(fd, "pids.max", cgroups->each.pids, NULL) == 0)
+	if (group->has_reserve &&
+	    cgroup_file_write_number(fd, "pids.max", cgroups->each.pids, NULL) == 0)
 		group->has_reserve = false;
 	(void)pthread_mutex_unlock(&cgroups->lock);
 }
@@ -539,8 +431,8 @@ void cgroup_close_reserve(struct cgroup *group)
 	if (!group->has_reserve)
 		return;
 	fd = open_pids(group);
-	if (fd >= 0 &&
-	    read_number_of(fd, "pids.current") + LIMIT_RESERVED_PIDS <= group->cgroups->each.pids)
+	if (fd >= 0 && cgroup_file_number(fd, "pids.current") + LIMIT_RESERVED_PIDS <=
+			       group->cgroups->each.pids)
 		close_reserve(group, fd);
 }
 
@@ -594,7 +486,7 @@ static bool is_reusable(const struct cgroup *group)
 				 ? openat(directory, usage, O_RDONLY | O_CLOEXEC)
 				 : -1;
 
-		if (!is_empty(group, hierarchy) || read_counter(fd, NULL) > REUSABLE_BYTES)
+		if (!is_empty(group, hierarchy) || cgroup_file_count(fd, NULL) > REUSABLE_BYTES)
 			return false;
 	}
 	return true;
