@@ -285,7 +285,7 @@ def neither_commands_nor_guest_nor_zygote_hold_the_servers_environment():
     secret = "canary" + secrets.token_hex(16)
     with serve(environment={"ISOLATION_SECRET": secret}) as server:
         sandbox = server.create()
-        sandbox.start("sleep 30")
+        sandbox.start("sleep 30", timeout_ms=5000)
         shown = sandbox.shell("env; cat /proc/*/environ 2>/dev/null | tr '\\0' '\\n' || true")
         check(secret not in shown, "the environment shows")
         needs_host_root()
