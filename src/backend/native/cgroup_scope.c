@@ -12,6 +12,7 @@
 
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -82,13 +83,27 @@ static bool is_in(pid_t pid, const char *scope)
 	return is_there;
 }
 
+/* How busctl finds the manager. Who was not started by a session (a service, cron, su) has a
+ * manager all the same if it lingers, but no variable says where. */
+static char *bus_option(void)
+{
+	if (geteuid() == 0)
+		return alloc_string("--system");
+	/* NOLINTBEGIN(concurrency-mt-unsafe) */
+	if (getenv("DBUS_SESSION_BUS_ADDRESS") || getenv("XDG_RUNTIME_DIR"))
+		return alloc_string("--user");
+	/* NOLINTEND(concurrency-mt-unsafe) */
+	return alloc_printf("--address=unix:path=/run/user/%u/bus", (unsigned)geteuid());
+}
+
 int cgroup_scope_create(pid_t pid, const char *name, struct error *err)
 {
+	CLEANUP(cleanup_free) char *bus = bus_option();
 	CLEANUP(cleanup_free) char *scope = alloc_printf("%s.scope", name);
 	char number[16];
 	const char *const arguments[] = {
 		"busctl",
-		geteuid() == 0 ? "--system" : "--user",
+		bus,
 		"--quiet",
 		"call",
 		"org.freedesktop.systemd1",

@@ -15,8 +15,8 @@
 #define FIX_BYTES 768
 /* What helps where control groups are missing. */
 #define CURE                                                                                       \
-	"start kilntainers where a control group is delegated to it (systemd-run --user --scope "  \
-	"-p Delegate=yes kilntainers ...), or as root"
+	"let a systemd manager of this user run (loginctl enable-linger), or start kilntainers "   \
+	"where a control group is delegated to it, or as root"
 
 static uint64_t read_number(const char *path, uint64_t fallback)
 {
