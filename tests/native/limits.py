@@ -172,8 +172,15 @@ def wait(condition, what):
         time.sleep(0.02)
 
 
+# How sanitizers report; and what they ask of a run as root, which is refused to users.
+PASSED_ON = ("ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS")
+FOR_ROOT = ("KILNTAINERS_RUN_AS",)
+
+
 def environment(mode):
-    return {"PATH": os.environ["PATH"], "HOME": os.path.join(FOLDER, mode)}
+    names = PASSED_ON + (FOR_ROOT if mode == "self" else ())
+    kept = {name: os.environ[name] for name in names if name in os.environ}
+    return {**kept, "PATH": os.environ["PATH"], "HOME": os.path.join(FOLDER, mode)}
 
 
 def run_program(mode, *words):
