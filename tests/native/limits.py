@@ -472,7 +472,7 @@ def many():
 def refused(mode, option):
     done = run_program(mode, "exec", "--backend=native", option, "--", "true")
     check(done.returncode != 0 and option.split("=")[0] in done.stderr
-          and "--allow-unlimited-memory" in done.stderr and "Delegate=yes" in done.stderr,
+          and "--allow-unlimited-memory" in done.stderr and "loginctl enable-linger" in done.stderr,
           "%d %s" % (done.returncode, done.stderr))
     done = run_program(mode, "exec", "--backend=native", option, "--allow-unlimited-memory", "--",
                        "echo", "a")

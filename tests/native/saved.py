@@ -14,6 +14,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import time
 
 sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[1] / "isolation"),
                 str(pathlib.Path(__file__).resolve().parents[2] / "tools")]
@@ -37,7 +38,8 @@ LARGE = "head -c 2000000 /dev/zero"
 # hunter's own supervisor, until /tmp/stop is there. A process below a supervisor is a command
 # that has not begun yet while its parent sleeps (D), and else it saves.
 HUNTER = """
-import os, sys
+import os, sys, time
+end = time.monotonic() + 20
 def stat(pid):
     with open("/proc/%d/stat" % pid) as file:
         name, _, rest = file.read().rpartition(")")
@@ -48,7 +50,7 @@ pid = os.getpid()
 while pid > 1:
     spared.add(pid)
     pid = stat(pid)[2]
-while not os.path.exists("/tmp/stop"):
+while not os.path.exists("/tmp/stop") and time.monotonic() < end:
     for pid in [int(name) for name in os.listdir("/proc") if name.isdigit()]:
         try:
             name, _, parent = stat(pid)
@@ -161,8 +163,11 @@ def hunted(number, whom):
                 outcome = found.group(1)
             counts[outcome] = counts.get(outcome, 0) + 1
         print("# " + ", ".join("%s: %d" % item for item in sorted(counts.items())))
-        # The hunt may meet these commands, too.
-        check(any(sandbox.run(": > /tmp/stop")["exit_code"] == 0 for _ in range(100)), counts)
+        # The hunt may meet these commands, too, until it ends by itself.
+        deadline = time.monotonic() + 120
+        while sandbox.run(": > /tmp/stop")["exit_code"] != 0:
+            check(time.monotonic() < deadline, counts)
+            time.sleep(0.1)
         text = sandbox.run("sleep 0.5; " + LARGE)["stderr"]
         found = SAVED.search(text)
         check(found, text)
