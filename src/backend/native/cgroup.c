@@ -509,29 +509,46 @@ static void bury_dying(struct cgroups *cgroups)
 	}
 }
 
-static struct cgroup *take_idle(struct cgroups *cgroups)
+static struct cgroup *pop_idle(struct cgroups *cgroups)
 {
-	struct cgroup **link = &cgroups->idle;
 	struct cgroup *group;
 
-	while (*link && !is_reusable(*link))
-		link = &(*link)->next;
-	if (!*link)
-		return NULL;
-	cgroups->idle_count--;
-	group = *link;
-	*link = group->next;
+	(void)pthread_mutex_lock(&cgroups->lock);
+	group = cgroups->idle;
+	if (group) {
+		cgroups->idle = group->next;
+		cgroups->idle_count--;
+	}
+	(void)pthread_mutex_unlock(&cgroups->lock);
+	return group;
+}
+
+/* Looks at one after the other without the lock: nobody else has it meanwhile. */
+static struct cgroup *take_idle(struct cgroups *cgroups)
+{
+	struct cgroup *unfit = NULL;
+	struct cgroup *group;
+
+	while ((group = pop_idle(cgroups)) && !is_reusable(group)) {
+		group->next = unfit;
+		unfit = group;
+	}
+	while (unfit) {
+		struct cgroup *next = unfit->next;
+
+		cgroup_release(unfit);
+		unfit = next;
+	}
 	return group;
 }
 
 struct cgroup *cgroup_take(struct cgroups *cgroups, struct error *err)
 {
-	struct cgroup *group;
+	struct cgroup *group = take_idle(cgroups);
 	unsigned number;
 
 	(void)pthread_mutex_lock(&cgroups->lock);
 	bury_dying(cgroups);
-	group = take_idle(cgroups);
 	number = ++cgroups->last_number;
 	(void)pthread_mutex_unlock(&cgroups->lock);
 	if (!group)

@@ -217,21 +217,18 @@ static int hide_listed(struct trees *trees, const char *tree, struct error *err)
 	for (size_t i = 0; i < trees->hidden->count; i++) {
 		const char *path = trees->hidden->paths[i];
 		char source[HOST_PATH_BYTES];
+		bool is_folder = is_foreign(trees, path);
 		struct stat status;
-		int result;
 
 		if (!image_hidden_is_within(path, tree))
 			continue;
-		/* A link can only be one of ours, which are folders. */
-		if (is_foreign(trees, path))
-			result = hide(trees, path, err);
-		else if (lstat(host_path(path, source), &status) < 0)
-			continue;
-		else if (S_ISDIR(status.st_mode) || S_ISLNK(status.st_mode))
-			result = hide(trees, path, err);
-		else
-			result = hide_file(trees, path, err);
-		if (result < 0)
+		if (!is_folder) {
+			if (lstat(host_path(path, source), &status) < 0)
+				continue;
+			/* A link can only be one of ours, which are folders. */
+			is_folder = S_ISDIR(status.st_mode) || S_ISLNK(status.st_mode);
+		}
+		if ((is_folder ? hide(trees, path, err) : hide_file(trees, path, err)) < 0)
 			return -1;
 	}
 	return 0;
