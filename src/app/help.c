@@ -151,8 +151,13 @@ static void append_json_choices(struct buf *out, const struct option_spec *spec)
 
 static void append_json_option(struct buf *out, const struct option_spec *spec)
 {
-	static const char *const kinds[] = { "action",	"switch", "text",     "choice",
-					     "integer", "bytes",  "fraction", "pair" };
+	static const char *const kinds[] = {
+		[OPTION_KIND_ACTION] = "action",     [OPTION_KIND_SWITCH] = "switch",
+		[OPTION_KIND_TEXT] = "text",	     [OPTION_KIND_CHOICE] = "choice",
+		[OPTION_KIND_INTEGER] = "integer",   [OPTION_KIND_BYTES] = "bytes",
+		[OPTION_KIND_DURATION] = "duration", [OPTION_KIND_FRACTION] = "fraction",
+		[OPTION_KIND_PAIR] = "pair",
+	};
 	char variable[OPTION_ENVIRONMENT_BYTES];
 
 	option_environment_name(spec, variable);
