@@ -221,11 +221,15 @@ static int release_child(int child_fd, pid_t pid, const struct setup *setup, int
 int spawn_user_namespace(uint32_t id_base, uint32_t id_count, struct error *err)
 {
 	struct clone_args arguments = { .flags = CLONE_NEWUSER, .exit_signal = SIGCHLD };
+	pid_t zygote = getpid();
 	pid_t pid = (pid_t)syscall(SYS_clone3, &arguments, sizeof(arguments));
 	int fd = -1;
 
 	if (pid == 0) {
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		/* Who was killed before that tells nobody. */
+		if (getppid() != zygote)
+			_exit(1);
 		for (;;)
 			(void)pause();
 	}

@@ -57,7 +57,7 @@ enum zygote_operation {
 	ZYGOTE_MAPPED,	 /* root: an id range, to try things with. Else id_count: 1: the zygote maps
 			    its own user alone; more: that many are mapped already */
 	ZYGOTE_REGISTER, /* image; with it the plan (zygote/plan.h), a sealed memory file */
-	ZYGOTE_SEAL,	 /* no more images; from here on only JANITOR and CRADLE */
+	ZYGOTE_SEAL,	 /* no more images; from here on only CRADLE */
 	ZYGOTE_JANITOR,	 /* as root: with it a socket that the server holds open to its end, and
 			    the directories in which the groups called `name` are (janitor.h) */
 	ZYGOTE_CRADLE,	 /* with it the report socket's end, and directories of control groups */

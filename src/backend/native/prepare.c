@@ -64,6 +64,9 @@ static int make_groups(struct native_backend *native, struct error *err)
 	native->owner = owner_create();
 	request.name = owner_name(native->owner);
 	native->cgroups = cgroups_create(&request, &native->cgroups_facts);
+	/* At once: a server may be killed while it starts. */
+	if (native->cgroups && geteuid() == 0 && keep_clean(native, err) < 0)
+		return -1;
 	limits_log(&native->limits, config, &native->cgroups_facts);
 	return limits_check(config, &native->cgroups_facts, err);
 }
@@ -147,7 +150,7 @@ int prepare_as_root(struct native_backend *native, struct error *err)
 	const struct backend_progress progress = { log_progress, NULL };
 
 	if (instruct_zygote(native, NULL, &progress, err) == 0)
-		return native->cgroups ? keep_clean(native, err) : 0;
+		return 0;
 	if (err && err->kind == ERROR_CONFIG)
 		err->kind = ERROR_UNAVAILABLE;
 	return -1;
