@@ -52,6 +52,7 @@ TREES = (1, 20, 200)
 CANCELS = 20
 # Sandboxes at once unless --crowd says otherwise; a thousand is what a server may have.
 CROWD = 100
+SETTLE_S = 5
 # What a neighbour does meanwhile (tests/isolation/hog_storms.c), and for how long.
 STORMS = {
     "fork": "a fork bomb",
@@ -279,6 +280,8 @@ class Bench:
                 self.one_crowd(helper, "a user", lambda: as_user.become("single", folder))
 
     def one_crowd(self, helper, who, become):
+        # The kernel frees the namespaces of those before some seconds after their end.
+        time.sleep(SETTLE_S)
         process = subprocess.Popen([helper, str(self.crowd), TRUE], preexec_fn=become, cwd="/",
                                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         used = [used_mb()]
