@@ -48,7 +48,7 @@ static void print_found(void *context, enum cleanup_fate fate, const char *what,
 }
 
 /* The exit code. */
-static int clean_up(const struct start *start)
+static int clean_up(struct start *start, struct error *err)
 {
 	static const char nothing[] = "nothing was left behind\n";
 	struct tally tally = { .is_dry_run = option_number(&start->options, OPTION_DRY_RUN) != 0 };
@@ -61,6 +61,7 @@ static int clean_up(const struct start *start)
 		.context = &tally,
 	};
 
+	(void)err;
 	for (size_t i = 0; backend_registry[i]; i++)
 		backend_cleanup(backend_registry[i], &start->config.backend, &request);
 	if (tally.found == 0)
@@ -71,18 +72,7 @@ static int clean_up(const struct start *start)
 int command_cleanup(int argc, char **argv, char **environment)
 {
 	struct error err = ERROR_INIT;
-	struct start start;
-	int exit_code;
+	int exit_code = start_run(OPTION_COMMAND_CLEANUP, argc, argv, environment, clean_up, &err);
 
-	switch (start_begin(&start, OPTION_COMMAND_CLEANUP, argc, argv, environment, &err)) {
-	case START_ANSWERED:
-		return 0;
-	case START_FAILED:
-		return start_report(&err);
-	case START_READY:
-		break;
-	}
-	exit_code = clean_up(&start);
-	start_finish(&start);
-	return exit_code;
+	return exit_code < 0 ? start_report(&err) : exit_code;
 }

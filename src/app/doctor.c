@@ -92,16 +92,15 @@ static bool append_backend(struct buf *report, const struct backend_type *type,
 }
 
 /* The exit code. */
-static int examine(struct start *start)
+static int examine(struct start *start, struct error *err)
 {
 	struct buf report = BUF_INIT(REPORT_MAX_BYTES);
-	struct error err = ERROR_INIT;
 	const struct backend_type *chosen;
 	const char *reason = NULL;
 	bool works = false;
 	size_t i;
 
-	chosen = choose_backend(&start->config, &start->options, &reason, &err);
+	chosen = choose_backend(&start->config, &start->options, &reason, err);
 	config_raise_descriptors(&start->config);
 	(void)buf_append_string(&report, "kilntainers " KILNTAINERS_VERSION "\n");
 	for (i = 0; backend_registry[i]; i++) {
@@ -117,25 +116,14 @@ static int examine(struct start *start)
 	(void)fd_write_all(STDOUT_FILENO, report.data, report.length, NULL);
 	buf_finish(&report);
 	if (!chosen)
-		return start_report(&err);
+		return -1;
 	return works ? 0 : 1;
 }
 
 int command_doctor(int argc, char **argv, char **environment)
 {
 	struct error err = ERROR_INIT;
-	struct start start;
-	int exit_code;
+	int exit_code = start_run(OPTION_COMMAND_DOCTOR, argc, argv, environment, examine, &err);
 
-	switch (start_begin(&start, OPTION_COMMAND_DOCTOR, argc, argv, environment, &err)) {
-	case START_ANSWERED:
-		return 0;
-	case START_FAILED:
-		return start_report(&err);
-	case START_READY:
-		break;
-	}
-	exit_code = examine(&start);
-	start_finish(&start);
-	return exit_code;
+	return exit_code < 0 ? start_report(&err) : exit_code;
 }

@@ -239,20 +239,8 @@ static int exec_once(struct start *start, struct error *err)
 int command_exec(int argc, char **argv, char **environment)
 {
 	struct error err = ERROR_INIT;
-	struct start start;
-	int exit_code;
+	int exit_code = start_run(OPTION_COMMAND_EXEC, argc, argv, environment, exec_once, &err);
 
-	switch (start_begin(&start, OPTION_COMMAND_EXEC, argc, argv, environment, &err)) {
-	case START_ANSWERED:
-		return 0;
-	case START_FAILED:
-		(void)start_report(&err);
-		return EXIT_OURS;
-	case START_READY:
-		break;
-	}
-	exit_code = exec_once(&start, &err);
-	start_finish(&start);
 	if (exit_code >= 0)
 		return exit_code;
 	if (err.kind == ERROR_CANCELLED && stop_signal() != 0)

@@ -204,7 +204,7 @@ static void greet(const char *backend_name)
 	buf_finish(&text);
 }
 
-static int serve(struct start *start, bool is_bare, struct error *err)
+static int serve(struct start *start, struct error *err)
 {
 	const struct backend_type *type;
 	struct backend *backend;
@@ -226,7 +226,7 @@ static int serve(struct start *start, bool is_bare, struct error *err)
 		backend_close(backend);
 		return -1;
 	}
-	if (is_bare && isatty(STDIN_FILENO))
+	if (start->is_bare && isatty(STDIN_FILENO))
 		greet(type->name);
 	result = run(&start->config, backend, err);
 	backend_close(backend);
@@ -237,19 +237,7 @@ static int serve(struct start *start, bool is_bare, struct error *err)
 int command_serve(int argc, char **argv, char **environment)
 {
 	struct error err = ERROR_INIT;
-	struct start start;
-	int exit_code = 0;
+	int exit_code = start_run(OPTION_COMMAND_SERVE, argc, argv, environment, serve, &err);
 
-	switch (start_begin(&start, OPTION_COMMAND_SERVE, argc, argv, environment, &err)) {
-	case START_ANSWERED:
-		return 0;
-	case START_FAILED:
-		return start_report(&err);
-	case START_READY:
-		break;
-	}
-	if (serve(&start, argc < 2, &err) < 0)
-		exit_code = start_report(&err);
-	start_finish(&start);
-	return exit_code;
+	return exit_code < 0 ? start_report(&err) : exit_code;
 }

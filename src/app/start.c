@@ -39,31 +39,32 @@ static void warn_of_unknown(const struct options *options)
 			  LOG_STRING("name", options->unknown_variables[i]));
 }
 
-enum start_outcome start_begin(struct start *start, enum option_command command, int argc,
-			       char **argv, char *const *environment, struct error *err)
+static int begin(struct start *start, enum option_command command, char **argv,
+		 char *const *environment, struct error *err)
 {
-	if (options_parse(&start->options, command, argc, argv, environment, err) < 0)
-		return START_FAILED;
-	if (start->options.has_action) {
-		enum option_id action = start->options.action;
-
-		options_finish(&start->options);
-		return answer(action, err) < 0 ? START_FAILED : START_ANSWERED;
-	}
 	if (full_take_over(&start->options, command == OPTION_COMMAND_SERVE ? argv : argv - 1,
 			   environment, err) < 0 ||
-	    config_load(&start->config, &start->options, command, err) < 0) {
-		options_finish(&start->options);
-		return START_FAILED;
-	}
+	    config_load(&start->config, &start->options, command, err) < 0)
+		return -1;
 	log_configure(start->config.log_level, start->config.log_format);
 	warn_of_unknown(&start->options);
-	return START_READY;
+	return 0;
 }
 
-void start_finish(struct start *start)
+int start_run(enum option_command command, int argc, char **argv, char *const *environment,
+	      start_run_fn *run, struct error *err)
 {
-	options_finish(&start->options);
+	struct start start = { .is_bare = argc < 2 };
+	int exit_code = -1;
+
+	if (options_parse(&start.options, command, argc, argv, environment, err) < 0)
+		return -1;
+	if (start.options.has_action)
+		exit_code = answer(start.options.action, err);
+	else if (begin(&start, command, argv, environment, err) == 0)
+		exit_code = run(&start, err);
+	options_finish(&start.options);
+	return exit_code;
 }
 
 int start_report(const struct error *err)

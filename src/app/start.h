@@ -8,19 +8,18 @@
 struct start {
 	struct options options;
 	struct config config;
+	bool is_bare; /* nothing was said on the command line */
 };
 
-enum start_outcome {
-	START_READY,	/* go on; start_finish at the end */
-	START_ANSWERED, /* --help or --version was printed: exit 0 */
-	START_FAILED,	/* nothing to finish; report with start_report */
-};
+/* Returns an exit code, or -1 with err set. */
+typedef int start_run_fn(struct start *start, struct error *err);
 
-/* argv[0] is skipped: it is the program for serve, and for a sub-command that one's name, with
- * the program before it in the same array. */
-enum start_outcome start_begin(struct start *start, enum option_command command, int argc,
-			       char **argv, char *const *environment, struct error *err);
-void start_finish(struct start *start);
+/* Runs a sub-command: run is called between beginning and end, and not at all for --help and its
+ * like, which are answered here with 0. argv[0] is skipped: it is the program for serve, and for a
+ * sub-command that one's name, with the program before it in the same array. Returns what run
+ * returned, or -1 with err set, to report with start_report. */
+int start_run(enum option_command command, int argc, char **argv, char *const *environment,
+	      start_run_fn *run, struct error *err);
 
 /* Prints `kilntainers: error: MESSAGE` on stderr; returns the exit code of its kind. */
 int start_report(const struct error *err);
