@@ -14,28 +14,55 @@ void buf_init(struct buf *buf, size_t max_bytes)
 	*buf = (struct buf)BUF_INIT(max_bytes);
 }
 
+void buf_set_budget(struct buf *buf, struct budget *budget)
+{
+	assert(buf->capacity == 0);
+	buf->budget = budget;
+}
+
+/* The bytes belong to nobody here any more. */
+static void forget(struct buf *buf)
+{
+	budget_give(buf->budget, buf->capacity);
+	*buf = (struct buf){ .max = buf->max, .budget = buf->budget };
+}
+
 void buf_finish(struct buf *buf)
 {
 	free(buf->data);
-	buf_init(buf, buf->max);
+	forget(buf);
 }
 
-/* Doubles, so that n appended bytes cost O(n) copies, but never past the maximum. */
-static int grow(struct buf *buf, size_t needed)
+/* To this capacity, which is above what there is. */
+static int resize(struct buf *buf, size_t capacity)
 {
-	size_t capacity = buf->capacity ? buf->capacity : FIRST_CAPACITY_BYTES;
+	size_t more = capacity - buf->capacity;
 	char *data;
 
-	while (capacity < needed)
-		capacity = capacity > buf->max / 2 ? needed : capacity * 2;
+	if (!budget_take(buf->budget, more))
+		return -1;
 	data = realloc(buf->data, capacity);
 	if (!data) {
-		buf->failed = true;
+		budget_give(buf->budget, more);
 		return -1;
 	}
 	buf->data = data;
 	buf->capacity = capacity;
 	return 0;
+}
+
+/* Doubles, so that n appended bytes cost O(n) copies, but never past the maximum; what is needed
+ * must do where that cannot be had. */
+static int grow(struct buf *buf, size_t needed)
+{
+	size_t capacity = buf->capacity ? buf->capacity : FIRST_CAPACITY_BYTES;
+
+	while (capacity < needed)
+		capacity = capacity > buf->max / 2 ? needed : capacity * 2;
+	if (resize(buf, capacity) == 0 || resize(buf, needed) == 0)
+		return 0;
+	buf->failed = true;
+	return -1;
 }
 
 char *buf_reserve(struct buf *buf, size_t bytes)
@@ -140,7 +167,6 @@ char *buf_take_string(struct buf *buf)
 	if (!text)
 		return NULL;
 	text[buf->length] = '\0';
-	buf->data = NULL;
-	buf_finish(buf);
+	forget(buf);
 	return text;
 }

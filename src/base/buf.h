@@ -8,9 +8,13 @@
  * Once an append failed (over the maximum, or no memory) the buffer stays as it
  * was and `failed` stays set, so a writer of many pieces may check once at the
  * end.
+ *
+ * With a budget the allocated bytes are charged to it, and an append that would
+ * need more of them than there are fails like any other.
  */
 
 #include "base/attr.h"
+#include "base/budget.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,11 +25,14 @@ struct buf {
 	size_t capacity; /* bytes allocated */
 	size_t max;	 /* never more than this many bytes in use */
 	bool failed;
+	struct budget *budget; /* borrowed; NULL: nothing is charged */
 };
 
-#define BUF_INIT(max_bytes) { NULL, 0, 0, (max_bytes), false }
+#define BUF_INIT(max_bytes) { NULL, 0, 0, (max_bytes), false, NULL }
 
 void buf_init(struct buf *buf, size_t max_bytes);
+/* While it is empty. What is charged is given back by buf_finish and buf_take_string. */
+void buf_set_budget(struct buf *buf, struct budget *budget);
 /* Frees the bytes; the buffer may be used again. Also for CLEANUP(). */
 void buf_finish(struct buf *buf);
 
@@ -41,5 +48,6 @@ void buf_commit(struct buf *buf, size_t bytes);
 /* Drops `bytes` from the front. */
 void buf_consume(struct buf *buf, size_t bytes);
 void buf_clear(struct buf *buf);
-/* Hands the bytes on as a NUL-terminated string (free()), leaving it empty. NULL if it failed. */
+/* Hands the bytes on as a NUL-terminated string (free()), leaving it empty. NULL if it failed.
+ * They are no longer charged: whoever keeps them for long sees to that. */
 char *buf_take_string(struct buf *buf);
