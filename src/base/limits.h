@@ -130,6 +130,18 @@
 /* ... and everything is gone this long after end-of-file or SIGTERM. */
 #define LIMIT_SHUTDOWN_MS 1500
 
+/* --- http --------------------------------------------------------------- */
+
+/* --max-sessions: what a legacy client leaves behind that never says goodbye, as most do. */
+#define LIMIT_DEFAULT_SESSIONS 16384
+/* A legacy session that nobody has used for so long ends; most clients cannot open another one by
+ * themselves. A day. */
+#define LIMIT_SESSION_MS 86400000ULL
+/* A tools/call that is not over by now is answered as a stream. Modern: only a stream shows some
+ * proxies that a client is gone. Legacy: as long as clients without one have always waited. */
+#define LIMIT_MODERN_STREAM_MS 50
+#define LIMIT_LEGACY_STREAM_MS 1000
+
 /* --- native ------------------------------------------------------------- */
 
 #define LIMIT_DEFAULT_DISK_BYTES (512 * MIB)
