@@ -103,7 +103,7 @@
 #define LIMIT_DESCRIPTORS_PER_SANDBOX 7
 /* Modern handles of one stdio process. */
 #define LIMIT_STDIO_HANDLES 64
-/* Dead ones that still say what became of them, per session; oldest forgotten. */
+/* Dead ones that still say what became of them, per principal; oldest forgotten. */
 #define LIMIT_DEAD_HANDLES 256
 #define LIMIT_CREATE_MS 30000
 /* --pool: each takes memory before anybody uses it. */

@@ -25,7 +25,7 @@ struct channel *channel_open(struct mcp_server *server, const struct channel_cal
 
 	channel->server = server;
 	channel->callbacks = *callbacks;
-	channel->session = session_open(server->config.registry);
+	channel->session = session_open(registry_principal(server->config.registry, NULL));
 	/* What a client without a handshake is taken for, as the specification advises. */
 	channel->version = MCP_2025_03_26;
 	return channel;

@@ -55,7 +55,7 @@ static void finish(struct worker *worker)
 		lease_on_examined(burial->lease, burial->cause);
 	free(burial);
 	burial_start_queued(registry);
-	registry_something_ended(registry, NULL);
+	registry_something_ended(registry);
 }
 
 void burial_start_queued(void *context)
@@ -99,7 +99,7 @@ void burial_add_dead(struct registry *registry, struct sandbox *sandbox)
 
 void burial_examine(struct lease *lease)
 {
-	enqueue(lease->session->registry,
+	enqueue(lease->principal->registry,
 		&(const struct burial){ .sandbox = lease->sandbox, .lease = lease });
 }
 

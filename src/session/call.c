@@ -45,7 +45,8 @@ static void finish_call(struct call *call)
 	free(call);
 	session->call_count--;
 	registry->calls--;
-	registry_something_ended(registry, session);
+	session_settle(session);
+	registry_something_ended(registry);
 }
 
 static void end_unrun(struct loop_task *task)
@@ -231,7 +232,7 @@ static void on_queue_timer(void *context)
 }
 
 /* The agent may have lost its handles; they are its own, so it is told them. */
-static int refuse_handle(const struct session *session, struct error *err)
+static int refuse_handle(const struct principal *principal, struct error *err)
 {
 	struct buf list = BUF_INIT(ERROR_MESSAGE_BYTES);
 	const struct lease *lease;
@@ -239,8 +240,8 @@ static int refuse_handle(const struct session *session, struct error *err)
 	(void)buf_printf(&list,
 			 "This client already has %u sandboxes, the most that it may have. "
 			 "Nothing was run. Pass sandbox_id to use one of them:",
-			 session->live_handles);
-	DL_FOREACH (session->leases, lease) {
+			 principal->live_handles);
+	DL_FOREACH (principal->leases, lease) {
 		if (lease->has_handle && lease->state != LEASE_DEAD)
 			(void)buf_printf(&list, " %s", lease->handle);
 	}
@@ -252,6 +253,7 @@ static int refuse_handle(const struct session *session, struct error *err)
 static struct lease *find_lease(struct session *session, const struct call_request *request,
 				struct error *err)
 {
+	struct principal *principal = session->principal;
 	struct lease *lease = NULL;
 
 	switch (request->target) {
@@ -260,12 +262,12 @@ static struct lease *find_lease(struct session *session, const struct call_reque
 			session->own = lease_open(session);
 		return session->own;
 	case CALL_TARGET_NEW:
-		if (session->live_handles < session->registry->config.max_handles)
-			return lease_open_with_handle(session);
-		(void)refuse_handle(session, err);
+		if (principal->live_handles < principal->registry->config.max_handles)
+			return lease_open_with_handle(principal);
+		(void)refuse_handle(principal, err);
 		return NULL;
 	case CALL_TARGET_HANDLE:
-		lease = lease_find(session, request->handle);
+		lease = lease_find(principal, request->handle);
 		break;
 	}
 	/* One text whether it is unknown, another client's, or no handle at all. */

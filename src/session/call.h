@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 struct call;
+struct principal;
 struct registry;
 struct session;
 
@@ -27,9 +28,9 @@ struct session;
 
 /* Which sandbox a call means. */
 enum call_target {
-	CALL_TARGET_SESSION, /* the session's own (stdio process, legacy session, principal) */
+	CALL_TARGET_SESSION, /* the session's own (stdio process, legacy session) */
 	CALL_TARGET_NEW,     /* a new one with a new handle */
-	CALL_TARGET_HANDLE,  /* the one named by `handle` */
+	CALL_TARGET_HANDLE,  /* the one named by `handle`, if it is the principal's */
 };
 
 /* Owned by whoever fills it in until call_start takes it. */

@@ -109,7 +109,7 @@ static void finish(struct worker *worker)
 		burial_add(registry, creation->sandbox);
 	free_creation(creation);
 	lease_start_queued(registry);
-	registry_something_ended(registry, NULL);
+	registry_something_ended(registry);
 }
 
 static struct creation *start(struct registry *registry, struct error *err)
@@ -135,7 +135,7 @@ static struct creation *start(struct registry *registry, struct error *err)
 
 struct creation *creation_start(struct lease *lease, struct error *err)
 {
-	struct creation *creation = start(lease->session->registry, err);
+	struct creation *creation = start(lease->principal->registry, err);
 
 	if (creation)
 		creation->lease = lease;

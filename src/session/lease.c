@@ -24,40 +24,48 @@ static void settle(struct lease *lease);
 
 /* --- opening, finding, closing ------------------------------------------- */
 
-struct lease *lease_open(struct session *session)
+static struct lease *open_for(struct principal *principal)
 {
 	struct lease *lease = alloc_zeroed(sizeof(*lease));
 
-	lease->session = session;
+	lease->principal = principal;
 	lease->idle_since_ms = clock_now_ms();
-	lease->timer = loop_timer_create(session->registry->loop, on_timer, lease);
-	DL_APPEND(session->leases, lease);
+	lease->timer = loop_timer_create(principal->registry->loop, on_timer, lease);
+	DL_APPEND(principal->leases, lease);
 	return lease;
 }
 
-struct lease *lease_open_with_handle(struct session *session)
+struct lease *lease_open(struct session *session)
 {
-	struct lease *lease = lease_open(session);
+	struct lease *lease = open_for(session->principal);
+
+	lease->session = session;
+	return lease;
+}
+
+struct lease *lease_open_with_handle(struct principal *principal)
+{
+	struct lease *lease = open_for(principal);
 	char secret[33];
 
 	random_hex(secret, 16);
 	(void)snprintf(lease->handle, sizeof(lease->handle), "sbx_%s", secret);
 	hash_bytes(lease->digest, lease->handle, strlen(lease->handle));
 	lease->has_handle = true;
-	session->live_handles++;
-	HASH_ADD(hh, session->registry->handles, digest, sizeof(lease->digest), lease);
+	principal->live_handles++;
+	HASH_ADD(hh, principal->registry->handles, digest, sizeof(lease->digest), lease);
 	return lease;
 }
 
-struct lease *lease_find(struct session *session, const char *handle)
+struct lease *lease_find(struct principal *principal, const char *handle)
 {
 	unsigned char digest[HASH_BYTES];
 	struct lease *lease;
 
 	/* By its hash: how long the comparison takes says nothing about a handle. */
 	hash_bytes(digest, handle, strlen(handle));
-	HASH_FIND(hh, session->registry->handles, digest, sizeof(digest), lease);
-	return lease && lease->session == session && !lease->is_closing ? lease : NULL;
+	HASH_FIND(hh, principal->registry->handles, digest, sizeof(digest), lease);
+	return lease && lease->principal == principal && !lease->is_closing ? lease : NULL;
 }
 
 /* Nothing up the stack needs the lease any more: it may go, if its time has come. */
@@ -67,24 +75,39 @@ static void unpin(struct lease *lease)
 	settle(lease);
 }
 
+static void remember_dead(struct lease *lease)
+{
+	lease->principal->dead_handles++;
+	DL_APPEND2(lease->principal->dead, lease, queue_prev, queue_next);
+}
+
+static void forget_dead(struct lease *lease)
+{
+	lease->principal->dead_handles--;
+	DL_DELETE2(lease->principal->dead, lease, queue_prev, queue_next);
+}
+
 static void free_lease(struct lease *lease)
 {
+	struct principal *principal = lease->principal;
 	struct session *session = lease->session;
 
 	if (lease->has_handle) {
-		HASH_DELETE(hh, session->registry->handles, lease);
+		HASH_DELETE(hh, principal->registry->handles, lease);
 		if (lease->state == LEASE_DEAD)
-			session->dead_handles--;
+			forget_dead(lease);
 		else
-			session->live_handles--;
+			principal->live_handles--;
 	}
-	if (session->own == lease)
-		session->own = NULL;
-	DL_DELETE(session->leases, lease);
+	DL_DELETE(principal->leases, lease);
 	loop_timer_destroy(lease->timer);
 	free(lease->epitaph);
 	free(lease);
-	registry_something_ended(session->registry, session);
+	if (session) {
+		session->own = NULL;
+		session_settle(session);
+	}
+	registry_something_ended(principal->registry);
 }
 
 void lease_close(struct lease *lease)
@@ -125,14 +148,14 @@ static void refuse_all_waiting(struct lease *lease, const struct error *error)
 static void enter_run_queue(struct lease *lease)
 {
 	if (!lease->is_in_run_queue)
-		DL_APPEND2(lease->session->registry->run_queue, lease, queue_prev, queue_next);
+		DL_APPEND2(lease->principal->registry->run_queue, lease, queue_prev, queue_next);
 	lease->is_in_run_queue = true;
 }
 
 static void leave_run_queue(struct lease *lease)
 {
 	if (lease->is_in_run_queue)
-		DL_DELETE2(lease->session->registry->run_queue, lease, queue_prev, queue_next);
+		DL_DELETE2(lease->principal->registry->run_queue, lease, queue_prev, queue_next);
 	lease->is_in_run_queue = false;
 }
 
@@ -187,7 +210,7 @@ static char *write_epitaph(const struct lease *lease, const char *cause)
 /* The sandbox is nobody's now: destroyed when its turn comes. */
 static void bury(struct lease *lease)
 {
-	struct registry *registry = lease->session->registry;
+	struct registry *registry = lease->principal->registry;
 
 	loop_watch_destroy(lease->death_watch);
 	lease->death_watch = NULL;
@@ -198,20 +221,13 @@ static void bury(struct lease *lease)
 /* A dead handle stays, to say so to its owner; but not without end. */
 static void retire_handle(struct lease *lease)
 {
-	struct session *session = lease->session;
-	struct lease *oldest = NULL;
+	struct principal *principal = lease->principal;
 
 	lease->state = LEASE_DEAD;
-	session->live_handles--;
-	session->dead_handles++;
-	if (session->dead_handles <= LIMIT_DEAD_HANDLES)
-		return;
-	DL_FOREACH (session->leases, oldest) {
-		if (oldest->state == LEASE_DEAD && oldest != lease)
-			break;
-	}
-	if (oldest)
-		lease_close(oldest);
+	principal->live_handles--;
+	remember_dead(lease);
+	if (principal->dead_handles > LIMIT_DEAD_HANDLES)
+		lease_close(principal->dead);
 }
 
 static void tell_bereaved(struct lease *lease, const char *cause)
@@ -272,7 +288,7 @@ void lease_on_examined(struct lease *lease, const char *cause)
 
 static void leave_creation(struct lease *lease)
 {
-	struct registry *registry = lease->session->registry;
+	struct registry *registry = lease->principal->registry;
 
 	loop_timer_stop(lease->timer);
 	if (lease->state == LEASE_QUEUED)
@@ -294,7 +310,7 @@ static void give_up_creation(struct lease *lease, const struct error *error)
 static void on_timer(void *context)
 {
 	struct lease *lease = context;
-	const struct registry *registry = lease->session->registry;
+	const struct registry *registry = lease->principal->registry;
 	struct error error = ERROR_INIT;
 
 	if (lease->state == LEASE_QUEUED)
@@ -330,7 +346,7 @@ void lease_start_queued(struct registry *registry)
 /* Its calls may run. */
 static void receive(struct lease *lease, struct sandbox *sandbox)
 {
-	struct registry *registry = lease->session->registry;
+	struct registry *registry = lease->principal->registry;
 	int death_fd = sandbox_death_fd(sandbox);
 	struct call *call;
 
@@ -351,7 +367,7 @@ static void receive(struct lease *lease, struct sandbox *sandbox)
 /* What the pool has, even if it is only half made. */
 static bool take_pooled(struct lease *lease)
 {
-	struct registry *registry = lease->session->registry;
+	struct registry *registry = lease->principal->registry;
 	struct sandbox *sandbox = pool_take(registry->pool);
 
 	if (sandbox) {
@@ -368,7 +384,7 @@ static bool take_pooled(struct lease *lease)
 
 static void request_sandbox(struct lease *lease)
 {
-	struct registry *registry = lease->session->registry;
+	struct registry *registry = lease->principal->registry;
 	struct error error = ERROR_INIT;
 
 	if (take_pooled(lease))
@@ -412,7 +428,7 @@ void lease_on_progress(struct lease *lease, const char *message)
 
 static int run_first_waiting(struct lease *lease)
 {
-	struct registry *registry = lease->session->registry;
+	struct registry *registry = lease->principal->registry;
 	struct call *call = lease->waiting;
 	struct error error = ERROR_INIT;
 
@@ -430,7 +446,7 @@ static int run_first_waiting(struct lease *lease)
 
 static void run_waiting(struct lease *lease)
 {
-	struct registry *registry = lease->session->registry;
+	struct registry *registry = lease->principal->registry;
 
 	while (lease->waiting) {
 		if (sandbox_is_dead(lease->sandbox)) {
@@ -472,7 +488,7 @@ static void advance(struct lease *lease)
 /* Whether a call may wait here at all. */
 static int admit(struct lease *lease, struct error *err)
 {
-	unsigned places = lease->session->registry->config.max_parallel + LIMIT_QUEUED_CALLS;
+	unsigned places = lease->principal->registry->config.max_parallel + LIMIT_QUEUED_CALLS;
 
 	if (lease->epitaph) {
 		(void)error_set(err, ERROR_LOST, "%s", lease->epitaph);
@@ -515,7 +531,7 @@ void lease_leave(struct lease *lease, struct call *call)
 
 void lease_explain_wait(const struct lease *lease, struct error *err)
 {
-	const struct registry *registry = lease->session->registry;
+	const struct registry *registry = lease->principal->registry;
 
 	if (lease->state == LEASE_QUEUED || lease->state == LEASE_CREATING)
 		*err = (struct error)ERROR_INIT;
@@ -529,7 +545,7 @@ void lease_explain_wait(const struct lease *lease, struct error *err)
 
 void lease_on_call_ended(struct lease *lease, struct call *call)
 {
-	struct registry *registry = lease->session->registry;
+	struct registry *registry = lease->principal->registry;
 	bool was_lost = call->error.kind == ERROR_LOST;
 	bool was_reset = call->error.kind == ERROR_NONE && call->result.was_reset;
 

@@ -13,11 +13,12 @@
 
 #include "session/state.h"
 
+/* The session's own. */
 struct lease *lease_open(struct session *session);
 /* With a new handle. */
-struct lease *lease_open_with_handle(struct session *session);
-/* NULL unless the handle is one of this session's; dead ones are found too. */
-struct lease *lease_find(struct session *session, const char *handle);
+struct lease *lease_open_with_handle(struct principal *principal);
+/* NULL unless the handle is one of this principal's; dead ones are found too. */
+struct lease *lease_find(struct principal *principal, const char *handle);
 /* Its calls have been cancelled; gives up its sandbox. */
 void lease_close(struct lease *lease);
 

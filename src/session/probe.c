@@ -31,7 +31,7 @@ static void finish_preparation(struct worker *worker)
 
 	registry->preparation = NULL;
 	free(preparation);
-	registry_something_ended(registry, NULL);
+	registry_something_ended(registry);
 }
 
 /* It waits for what has been started here. */
@@ -141,7 +141,7 @@ static void finish(struct worker *worker)
 	}
 	free(probe->facts);
 	free(probe);
-	registry_something_ended(registry, NULL);
+	registry_something_ended(registry);
 }
 
 static int start_probe(struct registry *registry, struct error *err)

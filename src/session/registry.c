@@ -4,7 +4,6 @@
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "session/burial.h"
-#include "session/lease.h"
 #include "session/pool.h"
 #include "session/state.h"
 
@@ -34,14 +33,20 @@ struct registry *registry_create(struct loop *loop, struct backend *backend,
 	registry->burial_timer = loop_timer_create(loop, burial_start_queued, registry);
 	registry->grace_timer = loop_timer_create(loop, on_grace_over, registry);
 	registry->pool = pool_create(registry);
+	registry->unnamed = principal_create(registry);
 	return registry;
 }
 
 void registry_destroy(struct registry *registry)
 {
+	struct principal *principal, *next;
+
 	if (!registry)
 		return;
 	assert(!registry->sessions);
+	HASH_ITER (hh, registry->principals, principal, next)
+		principal_destroy(principal);
+	principal_destroy(registry->unnamed);
 	pool_destroy(registry->pool);
 	loop_timer_destroy(registry->burial_timer);
 	loop_timer_destroy(registry->grace_timer);
@@ -67,62 +72,20 @@ int registry_pass_check(struct registry *registry, struct error *err)
 	return result;
 }
 
-/* --- sessions ------------------------------------------------------------ */
-
-struct session *session_open(struct registry *registry)
-{
-	struct session *session = alloc_zeroed(sizeof(*session));
-
-	session->registry = registry;
-	DL_APPEND(registry->sessions, session);
-	return session;
-}
-
-static void cancel_calls(struct session *session)
-{
-	struct call *call;
-
-	/* Ends come from the loop: the list does not change under us. */
-	DL_FOREACH (session->calls, call)
-		call_cancel(call);
-}
-
-static void close_leases(struct session *session)
-{
-	struct lease *lease, *next;
-
-	DL_FOREACH_SAFE (session->leases, lease, next)
-		lease_close(lease);
-}
-
-void session_close(struct session *session)
-{
-	struct registry *registry = session->registry;
-
-	cancel_calls(session);
-	close_leases(session);
-	session->is_closed = true;
-	registry_something_ended(registry, session);
-}
-
-unsigned session_calls(const struct session *session)
-{
-	return session->call_count;
-}
-
 /* --- the end ------------------------------------------------------------- */
 
 /* By a task of its own, so that nothing is closed under the feet of what has just ended. */
 static void end_when_idle(struct loop_task *task)
 {
 	struct registry *registry = CONTAINER_OF(task, struct registry, end_task);
-	struct session *session, *next;
+	struct principal *principal, *next;
 
 	registry->is_end_posted = false;
 	if (registry->calls > 0)
 		return;
-	DL_FOREACH_SAFE (registry->sessions, session, next)
-		close_leases(session);
+	principal_close_leases(registry->unnamed);
+	HASH_ITER (hh, registry->principals, principal, next)
+		principal_close_leases(principal);
 	if (registry->is_gone || registry->sandboxes > 0 || registry->creating > 0 ||
 	    registry->preparation || registry->probe || !burial_is_idle(registry))
 		return;
@@ -131,12 +94,8 @@ static void end_when_idle(struct loop_task *task)
 	registry->on_gone(registry->on_gone_context);
 }
 
-void registry_something_ended(struct registry *registry, struct session *session)
+void registry_something_ended(struct registry *registry)
 {
-	if (session && session->is_closed && session->call_count == 0 && !session->leases) {
-		DL_DELETE(registry->sessions, session);
-		free(session);
-	}
 	pool_advance(registry->pool);
 	if (!registry->is_shutting_down || registry->is_gone || registry->is_end_posted)
 		return;
@@ -151,7 +110,7 @@ static void on_grace_over(void *context)
 	struct session *session;
 
 	DL_FOREACH (registry->sessions, session)
-		cancel_calls(session);
+		session_cancel_calls(session);
 }
 
 void registry_shut_down(struct registry *registry, uint64_t grace_ms,
@@ -165,5 +124,5 @@ void registry_shut_down(struct registry *registry, uint64_t grace_ms,
 		loop_timer_start(registry->grace_timer, grace_ms);
 	else
 		on_grace_over(registry);
-	registry_something_ended(registry, NULL);
+	registry_something_ended(registry);
 }

@@ -2,12 +2,16 @@
 #pragma once
 
 /*
- * All sessions, sandboxes (leases) and handles of one server, and the limits
- * over them. Owned by the loop thread; no locks.
+ * All principals, sessions, sandboxes (leases) and handles of one server, and
+ * the limits over them. Owned by the loop thread; no locks.
  *
- * A session is whoever calls: the stdio process, or one legacy HTTP session. It
- * has at most one sandbox of its own, made at its first call, and it owns the
- * handles that were made through it or through its principal.
+ * A principal is who a client is, by the name of its token; those without one
+ * are one principal together, the unnamed. Handles belong to a principal: any of
+ * its sessions may use them, and they outlive the session that made them.
+ *
+ * A session is a conversation: the stdio process, a legacy HTTP session, or one
+ * request of those who have no sessions. It has at most one sandbox of its own,
+ * made at its first call, which ends with it.
  */
 
 #include "backend/backend.h"
@@ -28,7 +32,7 @@ struct registry_config {
 	unsigned max_running;	     /* commands at once in all */
 	unsigned max_creating;	     /* sandboxes being made at once */
 	unsigned max_sandboxes;	     /* live ones in all */
-	unsigned max_handles;	     /* per session */
+	unsigned max_handles;	     /* live ones per principal */
 	unsigned pool_size;	     /* sandboxes kept ready */
 	bool is_pool_early;	     /* before the first call, by what registry_prepare announces */
 	uint64_t create_ms;	     /* until a creation is given up; 0: LIMIT_CREATE_MS */
@@ -49,8 +53,11 @@ void registry_destroy(struct registry *registry);
 void registry_shut_down(struct registry *registry, uint64_t grace_ms,
 			void (*on_gone)(void *context), void *context);
 
-struct session *session_open(struct registry *registry);
-/* Cancels its calls (their on_done still comes, is_cancelled) and destroys its sandboxes. */
+/* Found, or made. `name` is copied; NULL: the unnamed. Lives as long as the registry. */
+struct principal *registry_principal(struct registry *registry, const char *name);
+
+struct session *session_open(struct principal *principal);
+/* Cancels its calls (their on_done still comes, is_cancelled) and destroys its own sandbox. */
 void session_close(struct session *session);
 /* Calls whose on_done has not come, or has not returned. */
 unsigned session_calls(const struct session *session);

@@ -5,8 +5,9 @@
  * What the files of this room share, and nobody else sees.
  *
  *   registry   all there is, and the limits over it
- *   session    whoever calls; owns leases and calls
- *   lease      a place for one sandbox at a time: the session's own, or a handle's
+ *   principal  who a client is; owns leases
+ *   session    a conversation; owns calls, and one of its principal's leases
+ *   lease      a place for one sandbox at a time: a session's own, or a handle's
  *   creation   a sandbox being made, on a thread; belongs to a lease, not to a call
  *   call       waits in its lease for a sandbox and a free place, then runs on a thread
  *   burial     a sandbox that nobody uses any more, being looked at or destroyed on a thread
@@ -27,8 +28,8 @@
 
 #include <pthread.h>
 
-/* uthash's own choice falls through in a switch that clang complains of. What is hashed
- * here is a SHA-256, which no function spreads worse than another. */
+/* uthash's own choice falls through in a switch that clang complains of. What is hashed here is a
+ * SHA-256, which no function spreads worse than another, or a name that the operator chose. */
 #define HASH_FUNCTION(key, bytes, value) HASH_FNV(key, bytes, value)
 #include <uthash.h>
 
@@ -52,6 +53,8 @@ struct registry {
 	struct registry_config config;
 	struct check_gate gate;
 
+	struct principal *principals; /* uthash, by name */
+	struct principal *unnamed;
 	struct session *sessions;
 	struct lease *handles; /* uthash, by SHA-256 of the handle */
 
@@ -81,15 +84,23 @@ struct registry {
 	void *on_gone_context;
 };
 
+struct principal {
+	struct registry *registry;
+	char *name; /* NULL: the unnamed */
+	struct lease *leases;
+	struct lease *dead; /* of them, handles that are LEASE_DEAD (queue_prev), oldest first */
+	unsigned live_handles;
+	unsigned dead_handles;
+	UT_hash_handle hh;
+};
+
 struct session {
+	struct principal *principal;
 	struct registry *registry;
 	struct session *prev, *next;
 	struct lease *own; /* for CALL_TARGET_SESSION; NULL until it is first needed */
-	struct lease *leases;
 	struct call *calls;
 	unsigned call_count;
-	unsigned live_handles;
-	unsigned dead_handles;
 	bool is_closed;
 };
 
@@ -104,9 +115,10 @@ enum lease_state {
 };
 
 struct lease {
-	struct session *session;
-	struct lease *prev, *next;	       /* in session->leases */
-	struct lease *queue_prev, *queue_next; /* in create_queue or run_queue */
+	struct principal *principal;
+	struct session *session;	       /* whose own it is; NULL: a handle's */
+	struct lease *prev, *next;	       /* in principal->leases */
+	struct lease *queue_prev, *queue_next; /* in create_queue, run_queue or principal->dead */
 	enum lease_state state;
 	bool is_in_run_queue;
 	unsigned pins;		/* functions up the stack that still need it */
@@ -130,8 +142,8 @@ struct lease {
 	bool has_handle;
 	/* Looked up by its hash alone, so that no comparison tells a guesser how near he came. The
 	 * text is kept as well, because its owner may have lost it (call.c, refuse_handle): whoever
-	 * can read this memory has the sandboxes themselves, and only the session that made a
-	 * handle is ever told it. */
+	 * can read this memory has the sandboxes themselves, and only the principal that made
+	 * a handle is ever told it. */
 	char handle[CALL_HANDLE_BYTES];
 	unsigned char digest[HASH_BYTES];
 	UT_hash_handle hh;
@@ -180,6 +192,20 @@ void call_restart_queue_timer(struct call *call);
 
 /* Once per server, whoever comes first. Any thread. */
 int registry_pass_check(struct registry *registry, struct error *err);
-/* Something ended: frees a closed session without calls and sandboxes, and tells whoever waits
- * for the end of all. `session` may be NULL. */
-void registry_something_ended(struct registry *registry, struct session *session);
+/* Something ended: tells whoever waits for the end of all. */
+void registry_something_ended(struct registry *registry);
+
+/* --- session.c ----------------------------------------------------------- */
+
+void session_cancel_calls(struct session *session);
+/* Frees a closed session that has neither calls nor a sandbox any more. */
+void session_settle(struct session *session);
+
+/* --- principal.c --------------------------------------------------------- */
+
+/* The unnamed; all others are made by registry_principal. */
+struct principal *principal_create(struct registry *registry);
+/* No call is left: gives up all its sandboxes. */
+void principal_close_leases(struct principal *principal);
+/* Without leases. */
+void principal_destroy(struct principal *principal);

@@ -8,12 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct session {
-	struct registry *registry;
-	unsigned call_count;
-	bool is_closed;
-};
-
 void stub_registry_init(struct registry *registry)
 {
 	*registry = (struct registry){ .has_facts = true };
@@ -25,12 +19,29 @@ void stub_registry_init(struct registry *registry)
 	registry->facts.disk_bytes = 512 * MIB;
 }
 
-struct session *session_open(struct registry *registry)
+struct principal *registry_principal(struct registry *registry, const char *name)
+{
+	const char *wanted = name ? name : "";
+	struct principal *principal;
+	size_t i;
+
+	for (i = 0; i < registry->principal_count; i++) {
+		if (strcmp(registry->principals[i].name, wanted) == 0)
+			return &registry->principals[i];
+	}
+	assert(registry->principal_count < STUB_PRINCIPALS && strlen(wanted) < STUB_NAME_BYTES);
+	principal = &registry->principals[registry->principal_count++];
+	principal->registry = registry;
+	(void)snprintf(principal->name, sizeof(principal->name), "%s", wanted);
+	return principal;
+}
+
+struct session *session_open(struct principal *principal)
 {
 	struct session *session = alloc_zeroed(sizeof(*session));
 
-	session->registry = registry;
-	registry->session_count++;
+	session->principal = principal;
+	principal->registry->session_count++;
 	return session;
 }
 
@@ -42,7 +53,7 @@ static void free_if_over(struct session *session)
 
 void session_close(struct session *session)
 {
-	struct registry *registry = session->registry;
+	struct registry *registry = session->principal->registry;
 	size_t i;
 
 	session->is_closed = true;
@@ -62,7 +73,7 @@ unsigned session_calls(const struct session *session)
 struct call *call_start(struct session *session, struct call_request *request,
 			const struct call_callbacks *callbacks)
 {
-	struct registry *registry = session->registry;
+	struct registry *registry = session->principal->registry;
 	struct call *call = alloc_zeroed(sizeof(*call));
 
 	assert(registry->call_count < STUB_CALLS);

@@ -13,7 +13,23 @@
 
 #define STUB_CALLS 2048
 
+#define STUB_PRINCIPALS 16
+#define STUB_NAME_BYTES 65
+
+struct principal {
+	struct registry *registry;
+	char name[STUB_NAME_BYTES]; /* "": the unnamed */
+};
+
+struct session {
+	struct principal *principal;
+	unsigned call_count;
+	bool is_closed;
+};
+
 struct registry {
+	struct principal principals[STUB_PRINCIPALS];
+	size_t principal_count;
 	struct exec_facts facts;
 	bool has_facts;	       /* else probing fails */
 	bool is_holding_facts; /* answered by stub_release_facts */

@@ -75,10 +75,22 @@ static void on_done(void *context, struct buf *reply, bool is_cancelled)
 	call->ends++;
 	call->is_cancelled = is_cancelled;
 	call->bench->ended++;
+	if (call->closes)
+		session_close(call->closes);
 	if (is_cancelled)
 		return;
 	memcpy(call->handle, call->encoded_handle, sizeof(call->handle));
 	(void)snprintf(call->text, sizeof(call->text), "%.*s", (int)reply->length, reply->data);
+}
+
+struct session *bench_session(struct bench *bench)
+{
+	return bench_session_of(bench, NULL);
+}
+
+struct session *bench_session_of(struct bench *bench, const char *principal)
+{
+	return session_open(registry_principal(bench->registry, principal));
 }
 
 struct bench *bench_create(const struct registry_config *config)
@@ -89,7 +101,7 @@ struct bench *bench_create(const struct registry_config *config)
 	bench->loop = loop_create(NULL);
 	bench->stub = stub_backend_open();
 	bench->registry = registry_create(bench->loop, &bench->stub->base, config);
-	bench->session = session_open(bench->registry);
+	bench->session = bench_session(bench);
 	return bench;
 }
 

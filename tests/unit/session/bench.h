@@ -21,8 +21,9 @@ struct bench_call {
 	bool is_cancelled;
 	char text[ERROR_MESSAGE_BYTES]; /* "exit CODE: STDOUT STDERR", or the error's sentence */
 	char handle[CALL_HANDLE_BYTES];
-	char progress[64]; /* the last message */
-	unsigned reports;  /* of progress */
+	char progress[64];	/* the last message */
+	unsigned reports;	/* of progress */
+	struct session *closes; /* not NULL: when it is over */
 	/* The worker's, until on_done. */
 	char encoded_handle[CALL_HANDLE_BYTES];
 };
@@ -45,6 +46,10 @@ extern const struct registry_config bench_config;
 struct bench *bench_create(const struct registry_config *config);
 /* Shuts the registry down, and checks that every call ended once and every sandbox is gone. */
 void bench_destroy(struct bench *bench);
+
+/* One more session of the unnamed. */
+struct session *bench_session(struct bench *bench);
+struct session *bench_session_of(struct bench *bench, const char *principal);
 
 struct bench_call *bench_call(struct bench *bench, const char *command);
 struct bench_call *bench_call_in(struct bench *bench, struct session *session,

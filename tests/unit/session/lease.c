@@ -105,7 +105,7 @@ static void no_more_than_max_running_run_in_all_and_every_session_gets_its_turn(
 	config.max_running = 4;
 	bench = bench_create(&config);
 	for (i = 0; i < 5; i++)
-		sessions[i] = session_open(bench->registry);
+		sessions[i] = bench_session(bench);
 	for (i = 0; i < 50; i++)
 		(void)bench_call_in(bench, sessions[i / 10], CALL_TARGET_SESSION, NULL, "hold");
 	bench_wait(bench, bench_is_running, 4);
@@ -127,7 +127,7 @@ static void no_more_than_max_creating_are_made_at_once(void **state)
 	(void)state;
 	bench->stub->holds_creation = true;
 	for (i = 0; i < 12; i++) {
-		sessions[i] = session_open(bench->registry);
+		sessions[i] = bench_session(bench);
 		(void)bench_call_in(bench, sessions[i], CALL_TARGET_SESSION, NULL, "say x");
 	}
 	bench_wait(bench, bench_is_creating, 4);
@@ -231,7 +231,7 @@ static void a_failed_creation_is_told_to_all_who_wait_and_tried_again_by_the_nex
 static void the_backend_is_checked_until_it_works_and_then_no_more(void **state)
 {
 	struct bench *bench = bench_create(&bench_config);
-	struct session *other = session_open(bench->registry);
+	struct session *other = bench_session(bench);
 	struct bench_call *call;
 
 	(void)state;
@@ -307,7 +307,7 @@ static void a_call_that_waits_for_a_place_among_all_is_told_so(void **state)
 	config.max_running = 1;
 	config.queue_wait_ms = 20;
 	bench = bench_create(&config);
-	other = session_open(bench->registry);
+	other = bench_session(bench);
 	(void)bench_call(bench, "hold");
 	bench_wait(bench, bench_is_running, 1);
 	late = bench_call_in(bench, other, CALL_TARGET_SESSION, NULL, "say late");
@@ -329,7 +329,7 @@ static void the_limit_of_sandboxes_is_told(void **state)
 	(void)state;
 	config.max_sandboxes = 1;
 	bench = bench_create(&config);
-	other = session_open(bench->registry);
+	other = bench_session(bench);
 	(void)bench_call(bench, "say x");
 	bench_wait_for_all(bench);
 	call = bench_call_in(bench, other, CALL_TARGET_SESSION, NULL, "say x");
@@ -433,7 +433,7 @@ static void a_call_can_be_cancelled_while_its_creation_queues(void **state)
 	(void)state;
 	config.max_creating = 1;
 	bench = bench_create(&config);
-	other = session_open(bench->registry);
+	other = bench_session(bench);
 	bench->stub->holds_creation = true;
 	(void)bench_call(bench, "say x");
 	call = bench_call_in(bench, other, CALL_TARGET_SESSION, NULL, "say x");

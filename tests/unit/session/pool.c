@@ -136,7 +136,7 @@ static void a_used_one_does_not_come_back(void **state)
 
 	(void)state;
 	bench_wait(bench, bench_has_live, 1);
-	other = session_open(bench->registry);
+	other = bench_session(bench);
 	call = bench_call_in(bench, other, CALL_TARGET_SESSION, NULL, "who");
 	bench_wait_for_all(bench);
 	assert_string_equal(call->text, "exit 0: 1");
@@ -291,7 +291,7 @@ static void a_place_that_becomes_free_is_filled(void **state)
 	config.max_sandboxes = 1;
 	bench = begin(&config);
 	bench_wait(bench, bench_has_live, 1);
-	other = session_open(bench->registry);
+	other = bench_session(bench);
 	(void)bench_call_in(bench, other, CALL_TARGET_SESSION, NULL, "say x");
 	bench_wait_for_all(bench);
 	bench_linger(bench, LINGER_MS);

@@ -50,7 +50,7 @@ static void a_handle_leads_back_to_its_own_sandbox(void **state)
 static void unknown_foreign_and_malformed_handles_get_one_text(void **state)
 {
 	struct bench *bench = bench_create(&bench_config);
-	struct session *other = session_open(bench->registry);
+	struct session *other = bench_session_of(bench, "other");
 	struct bench_call *mine = call_new(bench, "say mine");
 	struct bench_call *foreign, *unknown, *malformed, *flipped;
 	char nearly[CALL_HANDLE_BYTES];
@@ -76,7 +76,7 @@ static void unknown_foreign_and_malformed_handles_get_one_text(void **state)
 static void a_dead_handle_stays_dead_and_says_so_to_its_owner_alone(void **state)
 {
 	struct bench *bench = bench_create(&bench_config);
-	struct session *other = session_open(bench->registry);
+	struct session *other = bench_session_of(bench, "other");
 	struct bench_call *first = call_new(bench, "say x");
 	struct bench_call *call;
 	unsigned i;
@@ -180,8 +180,8 @@ static void a_sandbox_whose_handle_nobody_learnt_is_destroyed(void **state)
 	call = call_new(bench, "say x");
 	bench_wait_for_all(bench);
 	assert_string_equal(call->text, "The stub is out of sand.");
-	assert_int_equal(bench->session->live_handles, 0);
-	assert_null(bench->session->leases);
+	assert_int_equal(bench->session->principal->live_handles, 0);
+	assert_null(bench->session->principal->leases);
 	bench_destroy(bench);
 }
 
@@ -198,8 +198,8 @@ static void dead_handles_are_remembered_up_to_a_limit_the_oldest_forgotten(void 
 		stub_kill_last(bench->stub);
 		bench_wait(bench, bench_has_live, 0);
 	}
-	assert_int_equal(bench->session->dead_handles, LIMIT_DEAD_HANDLES);
-	assert_int_equal(bench->session->live_handles, 0);
+	assert_int_equal(bench->session->principal->dead_handles, LIMIT_DEAD_HANDLES);
+	assert_int_equal(bench->session->principal->live_handles, 0);
 	call = call_handle(bench, bench->calls[0].handle, "say x");
 	bench_wait_for_all(bench);
 	assert_string_equal(call->text, NOT_FOUND);
@@ -294,7 +294,7 @@ static void nobody_waits_for_ever_for_facts(void **state)
 static void a_closed_session_takes_its_calls_and_sandboxes_with_it_and_no_others(void **state)
 {
 	struct bench *bench = bench_create(&bench_config);
-	struct session *other = session_open(bench->registry);
+	struct session *other = bench_session(bench);
 	struct bench_call *running, *waiting, *handle, *kept;
 
 	(void)state;
@@ -314,6 +314,96 @@ static void a_closed_session_takes_its_calls_and_sandboxes_with_it_and_no_others
 	stub_set(bench->stub, &bench->stub->holds, false);
 	bench_wait_for_all(bench);
 	assert_string_equal(kept->text, "exit 0: ");
+	bench_destroy(bench);
+}
+
+static void a_handle_outlives_its_session_and_serves_all_of_its_principal_and_no_other(void **state)
+{
+	struct bench *bench = bench_create(&bench_config);
+	struct session *first = bench_session_of(bench, "a");
+	struct session *second = bench_session_of(bench, "a");
+	struct session *foreign = bench_session_of(bench, "b");
+	struct bench_call *made, *own, *again, *stolen, *unnamed;
+
+	(void)state;
+	made = bench_call_in(bench, first, CALL_TARGET_NEW, NULL, "say x");
+	own = bench_call_in(bench, first, CALL_TARGET_SESSION, NULL, "say x");
+	bench_wait_for_all(bench);
+	assert_string_equal(own->text, "exit 0: x");
+	session_close(first);
+	/* The session's own sandbox goes with it. */
+	bench_wait(bench, bench_has_live, 1);
+	again = bench_call_in(bench, second, CALL_TARGET_HANDLE, made->handle, "note again");
+	stolen = bench_call_in(bench, foreign, CALL_TARGET_HANDLE, made->handle, "note stolen");
+	unnamed = call_handle(bench, made->handle, "note unnamed");
+	bench_wait_for_all(bench);
+	assert_string_equal(again->text, "exit 0: ");
+	assert_string_equal(again->handle, made->handle);
+	assert_string_equal(stolen->text, NOT_FOUND);
+	assert_string_equal(unnamed->text, NOT_FOUND);
+	assert_string_equal(bench->stub->notes, "again ");
+	session_close(second);
+	session_close(foreign);
+	bench_destroy(bench);
+}
+
+static void a_session_that_closes_cancels_its_calls_in_a_handle_and_nobody_elses(void **state)
+{
+	struct bench *bench = bench_create(&bench_config);
+	struct session *first = bench_session_of(bench, "a");
+	struct session *second = bench_session_of(bench, "a");
+	struct bench_call *made, *running, *other;
+
+	(void)state;
+	made = bench_call_in(bench, first, CALL_TARGET_NEW, NULL, "say x");
+	bench_wait_for_all(bench);
+	running = bench_call_in(bench, first, CALL_TARGET_HANDLE, made->handle, "hold");
+	other = bench_call_in(bench, second, CALL_TARGET_HANDLE, made->handle, "hold");
+	bench_wait(bench, bench_is_running, 2);
+	session_close(first);
+	bench_wait(bench, bench_is_running, 1);
+	bench_wait(bench, bench_has_ended, 2);
+	assert_true(running->is_cancelled);
+	assert_int_equal(other->ends, 0);
+	stub_set(bench->stub, &bench->stub->holds, false);
+	bench_wait_for_all(bench);
+	assert_string_equal(other->text, "exit 0: ");
+	assert_int_equal(stub_counts(bench->stub).created, 1);
+	session_close(second);
+	bench_destroy(bench);
+}
+
+static void a_session_may_close_in_the_end_of_its_last_call(void **state)
+{
+	struct bench *bench = bench_create(&bench_config);
+	struct session *first = bench_session_of(bench, "a");
+	struct bench_call *made = bench_call_in(bench, first, CALL_TARGET_NEW, NULL, "say x");
+	struct session *second = bench_session_of(bench, "a");
+	struct bench_call *again;
+
+	(void)state;
+	made->closes = first;
+	bench_wait_for_all(bench);
+	again = bench_call_in(bench, second, CALL_TARGET_HANDLE, made->handle, "say y");
+	bench_wait_for_all(bench);
+	assert_string_equal(again->text, "exit 0: y");
+	session_close(second);
+	bench_destroy(bench);
+}
+
+static void a_principal_is_found_by_its_name_again(void **state)
+{
+	struct bench *bench = bench_create(&bench_config);
+	struct principal *unnamed = registry_principal(bench->registry, NULL);
+	struct principal *alice = registry_principal(bench->registry, "alice");
+	char name[] = "alice";
+
+	(void)state;
+	assert_ptr_equal(registry_principal(bench->registry, name), alice);
+	assert_ptr_equal(registry_principal(bench->registry, NULL), unnamed);
+	assert_ptr_not_equal(alice, unnamed);
+	assert_ptr_not_equal(registry_principal(bench->registry, "alic"), alice);
+	assert_ptr_not_equal(registry_principal(bench->registry, ""), unnamed);
 	bench_destroy(bench);
 }
 
@@ -371,8 +461,8 @@ static void shutting_down_ends_calls_in_every_phase(void **state)
 	config.max_parallel = 2;
 	config.max_creating = 1;
 	bench = bench_create(&config);
-	others[0] = session_open(bench->registry);
-	others[1] = session_open(bench->registry);
+	others[0] = bench_session(bench);
+	others[1] = bench_session(bench);
 	for (i = 0; i < 5; i++)
 		(void)bench_call(bench, "hold");
 	bench_wait(bench, bench_is_running, 2);
@@ -448,7 +538,7 @@ static void a_thousand_sandboxes_are_destroyed_side_by_side_but_not_all_at_once(
 	bench = bench_create(&config);
 	bench->stub->destroy_takes_ms = 5;
 	for (i = 0; i < 1000; i++) {
-		sessions[i] = session_open(bench->registry);
+		sessions[i] = bench_session(bench);
 		(void)bench_call_in(bench, sessions[i], CALL_TARGET_SESSION, NULL, "say x");
 	}
 	bench_wait_for_all(bench);
@@ -491,7 +581,7 @@ static void do_something(struct bench *bench, struct session **session, unsigned
 			stub_kill_last(bench->stub);
 	} else {
 		session_close(*session);
-		*session = session_open(bench->registry);
+		*session = bench_session_of(bench, which % 2 ? "odd" : NULL);
 	}
 }
 
@@ -514,7 +604,7 @@ static void whatever_happens_every_call_ends_once_and_nothing_is_left(void **sta
 		seed = round;
 		bench->stub->failing_creations = round % 3;
 		for (i = 0; i < 4; i++)
-			sessions[i] = session_open(bench->registry);
+			sessions[i] = bench_session(bench);
 		for (i = 0; i < 500; i++) {
 			do_something(bench, &sessions[(unsigned)rand_r(&seed) % 4], &seed);
 			if (i % 7 == 0)
@@ -547,6 +637,12 @@ int main(void)
 		cmocka_unit_test(nobody_waits_for_ever_for_facts),
 		cmocka_unit_test(
 			a_closed_session_takes_its_calls_and_sandboxes_with_it_and_no_others),
+		cmocka_unit_test(
+			a_handle_outlives_its_session_and_serves_all_of_its_principal_and_no_other),
+		cmocka_unit_test(
+			a_session_that_closes_cancels_its_calls_in_a_handle_and_nobody_elses),
+		cmocka_unit_test(a_session_may_close_in_the_end_of_its_last_call),
+		cmocka_unit_test(a_principal_is_found_by_its_name_again),
 		cmocka_unit_test(it_is_prepared_once_and_not_left_before_that_is_over),
 		cmocka_unit_test(shutting_down_ends_calls_in_every_phase),
 		cmocka_unit_test(with_grace_calls_that_have_come_may_finish),
