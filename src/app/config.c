@@ -40,13 +40,17 @@ static int load_description(struct config *config, const struct options *options
 	return 0;
 }
 
-/* Principals are named by tokens, and stdio has none. */
+/* Principals are named by tokens. */
 static int load_scope(struct config *config, const struct options *options, struct error *err)
 {
 	config->sandbox_scope = (enum sandbox_scope)option_number(options, OPTION_SANDBOX_SCOPE);
-	if (config->sandbox_scope != SANDBOX_SCOPE_PRINCIPAL ||
-	    config->transport != TRANSPORT_STDIO)
+	if (config->sandbox_scope != SANDBOX_SCOPE_PRINCIPAL || config->http.has_tokens)
 		return 0;
+	/* Not to be passed over: everybody would find the files of everybody. */
+	if (config->transport == TRANSPORT_HTTP)
+		return error_set(err, option_error_kind(options, OPTION_SANDBOX_SCOPE),
+				 "--sandbox-scope principal needs tokens, which tell one client "
+				 "from another: give --auth-token-file.");
 	if (options->values[OPTION_SANDBOX_SCOPE].source != OPTION_FROM_FLAG) {
 		config->sandbox_scope = SANDBOX_SCOPE_AUTO;
 		return 0;
@@ -103,9 +107,6 @@ int config_load(struct config *config, const struct options *options, enum optio
 	memset(config, 0, sizeof(*config));
 	config->backend_name = option_text(options, OPTION_BACKEND);
 	config->transport = (enum transport)option_number(options, OPTION_TRANSPORT);
-	config->host = option_text(options, OPTION_HOST);
-	config->port = (uint16_t)option_number(options, OPTION_PORT);
-	config->session_timeout_s = (uint64_t)option_number(options, OPTION_SESSION_TIMEOUT);
 	load_log(config, options, command);
 	load_registry(&config->registry, options);
 	config->backend.image = option_text(options, OPTION_IMAGE);
@@ -123,6 +124,9 @@ int config_load(struct config *config, const struct options *options, enum optio
 	/* What follows is the server's alone. */
 	if (command == OPTION_COMMAND_EXEC || command == OPTION_COMMAND_CLEANUP)
 		return 0;
+	if (config->transport == TRANSPORT_HTTP &&
+	    http_config_load(&config->http, options, err) < 0)
+		return -1;
 	if (load_timeouts(config, options, err) < 0 || load_description(config, options, err) < 0 ||
 	    load_scope(config, options, err) < 0)
 		return -1;

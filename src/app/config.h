@@ -7,6 +7,7 @@
  * options that it was made of, which must outlive it.
  */
 
+#include "app/http_config.h"
 #include "app/options.h"
 #include "app/rights.h"
 #include "backend/backend.h"
@@ -21,9 +22,7 @@ enum transport { TRANSPORT_STDIO, TRANSPORT_HTTP };
 struct config {
 	const char *backend_name; /* "auto" until app/choose.h chose */
 	enum transport transport;
-	const char *host;
-	uint16_t port;
-	uint64_t session_timeout_s;
+	struct http_config http; /* with TRANSPORT_HTTP only */
 	uint64_t timeout_s;	/* --timeout */
 	uint64_t max_timeout_s; /* --max-timeout */
 	enum sandbox_scope sandbox_scope;

@@ -29,6 +29,15 @@ static void value_clear(struct option_value *value)
 	memset(value, 0, sizeof(*value));
 }
 
+static void wipe_auth_token(struct options *options)
+{
+	if (!options->auth_token)
+		return;
+	explicit_bzero(options->auth_token, strlen(options->auth_token));
+	free(options->auth_token);
+	options->auth_token = NULL;
+}
+
 /* The name under which the reader gave the value: "--port" or "KILNTAINERS_PORT". */
 static void label_of(const struct options *options, enum option_id id,
 		     char label[OPTION_ENVIRONMENT_BYTES])
@@ -196,7 +205,8 @@ static void take_variable(struct options *options, enum option_id id, const char
 /* Names that are not options, but whose owners are known. */
 static bool is_known_variable(const char *name, size_t length)
 {
-	static const char *const exact[] = { "KILNTAINERS_AUTH_TOKEN", "KILNTAINERS_BUSYBOX_WASM" };
+	static const char *const exact[] = { OPTION_AUTH_TOKEN_VARIABLE,
+					     "KILNTAINERS_BUSYBOX_WASM" };
 	/* What Kubernetes injects for a service named kilntainers. */
 	static const char *const starts[] = { "KILNTAINERS_SERVICE_", "KILNTAINERS_PORT_" };
 	size_t i;
@@ -237,6 +247,17 @@ static void add_unknown(struct options *options, const char *name, size_t length
 		alloc_printf("%.*s", (int)length, name);
 }
 
+/* Not an option: a flag would show it to everybody. */
+static void take_auth_token(struct options *options, const char *name, size_t length,
+			    const char *value)
+{
+	if (strlen(OPTION_AUTH_TOKEN_VARIABLE) != length ||
+	    strncmp(name, OPTION_AUTH_TOKEN_VARIABLE, length) != 0 || *value == '\0')
+		return;
+	wipe_auth_token(options);
+	options->auth_token = alloc_string(value);
+}
+
 static void read_environment(struct options *options, char *const *environment)
 {
 	for (; *environment; environment++) {
@@ -247,6 +268,7 @@ static void read_environment(struct options *options, char *const *environment)
 		if (!equals || strncmp(name, OPTION_ENVIRONMENT_PREFIX,
 				       strlen(OPTION_ENVIRONMENT_PREFIX)) != 0)
 			continue;
+		take_auth_token(options, name, (size_t)(equals - name), equals + 1);
 		id = find_variable(name, (size_t)(equals - name));
 		if (id >= 0)
 			take_variable(options, (enum option_id)id, equals + 1);
@@ -483,6 +505,7 @@ void options_finish(struct options *options)
 {
 	size_t i;
 
+	wipe_auth_token(options);
 	for (i = 0; i < OPTION_COUNT; i++)
 		value_clear(&options->values[i]);
 	for (i = 0; i < options->unknown_count; i++)

@@ -18,12 +18,21 @@ static const char *const scopes[] = { "auto", "session", "handle", "principal", 
 static const char *const log_levels[] = { "error", "warning", "info", "debug", NULL };
 static const char *const log_formats[] = { "text", "json", NULL };
 
+/* In the order of enum config_protocol and enum audit_args. */
+static const char *const protocols[] = { "both", "legacy", "modern", NULL };
+static const char *const audit_args[] = { "none", "program", "full", NULL };
+
+static const char no_network[] =
+	"In stdio mode, the client that started kilntainers is the only one.";
+static const char no_http_pages[] = "In stdio mode, there is no HTTP server to ask.";
+static const char no_audit[] = "In stdio mode, the client sees every call itself.";
 static const char no_http_server[] = "In stdio mode, there is no HTTP server to bind.";
 
 const char *const option_group_titles[OPTION_GROUP_COUNT] = {
 	[OPTION_GROUP_GENERAL] = "options",
 	[OPTION_GROUP_CLEANUP] = "cleanup options",
 	[OPTION_GROUP_CORE] = "core options",
+	[OPTION_GROUP_HTTP] = "http options",
 	[OPTION_GROUP_DESCRIPTION] = "tool description",
 	[OPTION_GROUP_SANDBOX] = "image and limits",
 	[OPTION_GROUP_NATIVE] = "native backend options",
@@ -295,6 +304,194 @@ const struct option_spec option_table[OPTION_COUNT] = {
 		.fallback = "text",
 		.help = "How log lines are written.",
 		.choices = log_formats,
+	},
+
+	[OPTION_PROTOCOL] = {
+		.name = "protocol",
+		.kind = OPTION_KIND_CHOICE,
+		.group = OPTION_GROUP_HTTP,
+		.flags = OPTION_SERVE_ONLY,
+		.argument = "PROTOCOL",
+		.fallback = "both",
+		.help = "Which revisions of MCP are served: those with sessions (legacy: 2024-11-05 "
+			"to 2025-11-25), those without (modern: 2026-07-28), or both.",
+		.choices = protocols,
+		.stdio_refusal = "In stdio mode, every revision is served.",
+	},
+	[OPTION_UNIX_SOCKET] = {
+		.name = "unix-socket",
+		.kind = OPTION_KIND_TEXT,
+		.group = OPTION_GROUP_HTTP,
+		.flags = OPTION_SERVE_ONLY | OPTION_FILE,
+		.argument = "PATH",
+		.help = "Listen on a unix socket that only this user and root can connect to, instead "
+			"of --host and --port; with one of these flags given too, on both.",
+		.stdio_refusal = no_http_server,
+	},
+	[OPTION_TLS_CERT] = {
+		.name = "tls-cert",
+		.kind = OPTION_KIND_TEXT,
+		.group = OPTION_GROUP_HTTP,
+		.flags = OPTION_SERVE_ONLY | OPTION_FILE,
+		.argument = "FILE",
+		.help = "Serve HTTPS with this certificate chain (PEM); needs --tls-key. SIGHUP reads "
+			"it anew.",
+		.stdio_refusal = no_http_server,
+	},
+	[OPTION_TLS_KEY] = {
+		.name = "tls-key",
+		.kind = OPTION_KIND_TEXT,
+		.group = OPTION_GROUP_HTTP,
+		.flags = OPTION_SERVE_ONLY | OPTION_FILE,
+		.argument = "FILE",
+		.help = "The private key of --tls-cert (PEM), which nobody else may be able to read.",
+		.stdio_refusal = no_http_server,
+	},
+	[OPTION_AUTH_TOKEN_FILE] = {
+		.name = "auth-token-file",
+		.kind = OPTION_KIND_TEXT,
+		.group = OPTION_GROUP_HTTP,
+		.flags = OPTION_SERVE_ONLY | OPTION_FILE,
+		.argument = "FILE",
+		.help = "Only clients with a token of this file are served. A line is NAME TOKEN, or "
+			"NAME TOKEN operator for one who may see and end everything. SIGHUP reads it "
+			"anew.",
+		.stdio_refusal = no_network,
+	},
+	[OPTION_INSECURE_NO_AUTH] = {
+		.name = "insecure-no-auth",
+		.kind = OPTION_KIND_SWITCH,
+		.group = OPTION_GROUP_HTTP,
+		.flags = OPTION_SERVE_ONLY,
+		.fallback_note = "tokens, or loopback only",
+		.help = "Listen beyond loopback without tokens: whoever reaches the server can run "
+			"commands. For servers behind something that asks for tokens itself.",
+		.stdio_refusal = no_network,
+	},
+	[OPTION_ALLOW_LOCAL_USERS] = {
+		.name = "allow-local-users",
+		.kind = OPTION_KIND_SWITCH,
+		.group = OPTION_GROUP_HTTP,
+		.flags = OPTION_SERVE_ONLY,
+		.fallback_note = "the server's user and root",
+		.help = "Without tokens, serve every user of this machine over loopback.",
+		.stdio_refusal = no_network,
+	},
+	[OPTION_ALLOW_HOST] = {
+		.name = "allow-host",
+		.kind = OPTION_KIND_TEXT,
+		.group = OPTION_GROUP_HTTP,
+		.flags = OPTION_SERVE_ONLY | OPTION_REPEATABLE,
+		.argument = "NAME",
+		.fallback_note = "loopback names and --host; with tokens beyond loopback, any",
+		.help = "A further name under which clients may reach the server (their Host "
+			"header).",
+		.stdio_refusal = no_http_server,
+	},
+	[OPTION_ALLOW_ORIGIN] = {
+		.name = "allow-origin",
+		.kind = OPTION_KIND_TEXT,
+		.group = OPTION_GROUP_HTTP,
+		.flags = OPTION_SERVE_ONLY | OPTION_REPEATABLE,
+		.argument = "ORIGIN",
+		.fallback_note = "loopback",
+		.help = "A web page's origin (https://app.example) whose requests are served.",
+		.stdio_refusal = no_http_server,
+	},
+	[OPTION_MAX_SESSIONS] = {
+		.name = "max-sessions",
+		.kind = OPTION_KIND_INTEGER,
+		.group = OPTION_GROUP_HTTP,
+		.flags = OPTION_SERVE_ONLY,
+		.argument = "MAX_SESSIONS",
+		.fallback = TEXT_OF(LIMIT_DEFAULT_SESSIONS),
+		.help = "Sessions that are remembered; beyond it the one that was idle longest is "
+			"ended.",
+		.min = 1,
+		.max = LIMIT_MAX_SESSIONS,
+		.at_least = "1",
+		.stdio_refusal = no_network,
+	},
+	[OPTION_MAX_SANDBOXES_PER_CLIENT] = {
+		.name = "max-sandboxes-per-client",
+		.kind = OPTION_KIND_INTEGER,
+		.group = OPTION_GROUP_HTTP,
+		.flags = OPTION_SERVE_ONLY,
+		.argument = "MAX_SANDBOXES",
+		.fallback = TEXT_OF(LIMIT_DEFAULT_SANDBOXES_PER_CLIENT),
+		.help = "Sandboxes that may live at once for one name of --auth-token-file.",
+		.min = 1,
+		.max = LIMIT_MAX_SANDBOXES,
+		.at_least = "1",
+		.stdio_refusal = no_network,
+	},
+	[OPTION_MAX_CONNECTIONS] = {
+		.name = "max-connections",
+		.kind = OPTION_KIND_INTEGER,
+		.group = OPTION_GROUP_HTTP,
+		.flags = OPTION_SERVE_ONLY,
+		.argument = "MAX_CONNECTIONS",
+		.fallback = TEXT_OF(LIMIT_DEFAULT_CONNECTIONS),
+		.help = "Connections that may be open at once.",
+		.min = 1,
+		.max = LIMIT_MAX_CONNECTIONS,
+		.at_least = "1",
+		.stdio_refusal = no_http_server,
+	},
+	[OPTION_MAX_BUFFERED] = {
+		.name = "max-buffered",
+		.kind = OPTION_KIND_BYTES,
+		.group = OPTION_GROUP_HTTP,
+		.flags = OPTION_SERVE_ONLY,
+		.argument = "MAX_BUFFERED",
+		.fallback = "512m",
+		.help = "Memory for requests, output of commands and answers on their way, in all; "
+			"past it requests are refused with 503 and commands end with an error.",
+		.min = LIMIT_MIN_BUFFERED_BYTES,
+		.max = INT64_MAX,
+		.at_least = "32m",
+		.stdio_refusal = no_network,
+	},
+	[OPTION_STATUS_PAGE] = {
+		.name = "status-page",
+		.kind = OPTION_KIND_SWITCH,
+		.group = OPTION_GROUP_HTTP,
+		.flags = OPTION_SERVE_ONLY,
+		.fallback_note = "no page",
+		.help = "Serve a page at / that shows sessions, sandboxes and calls: its own to each "
+			"token, all of them to an operator, who can also end a sandbox there.",
+		.stdio_refusal = no_http_pages,
+	},
+	[OPTION_AUDIT_LOG] = {
+		.name = "audit-log",
+		.kind = OPTION_KIND_TEXT,
+		.group = OPTION_GROUP_HTTP,
+		.flags = OPTION_SERVE_ONLY | OPTION_FILE,
+		.argument = "FILE",
+		.help = "Append a line of JSON for each call: who, which sandbox, how it ended; never "
+			"its input or output.",
+		.stdio_refusal = no_audit,
+	},
+	[OPTION_AUDIT_ARGS] = {
+		.name = "audit-args",
+		.kind = OPTION_KIND_CHOICE,
+		.group = OPTION_GROUP_HTTP,
+		.flags = OPTION_SERVE_ONLY,
+		.argument = "AUDIT_ARGS",
+		.fallback = "program",
+		.help = "What --audit-log tells of a command: nothing, its first word, or all of it.",
+		.choices = audit_args,
+		.stdio_refusal = no_audit,
+	},
+	[OPTION_AUDIT_REQUIRED] = {
+		.name = "audit-required",
+		.kind = OPTION_KIND_SWITCH,
+		.group = OPTION_GROUP_HTTP,
+		.flags = OPTION_SERVE_ONLY,
+		.fallback_note = "such lines are counted and lost",
+		.help = "Run no command whose beginning cannot be written to --audit-log, such as when "
+			"the disk is full.",
+		.stdio_refusal = no_audit,
 	},
 
 	[OPTION_TOOL_INSTRUCTION_OVERRIDE] = {

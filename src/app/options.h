@@ -19,6 +19,8 @@
 #include <stdint.h>
 
 #define OPTION_ENVIRONMENT_PREFIX "KILNTAINERS_"
+/* The one secret that has no flag. */
+#define OPTION_AUTH_TOKEN_VARIABLE "KILNTAINERS_AUTH_TOKEN"
 #define OPTION_ENVIRONMENT_BYTES 64 /* the longest variable name and a NUL */
 
 /* In the order of --help. */
@@ -48,6 +50,23 @@ enum option_id {
 	OPTION_RUN_AS,
 	OPTION_LOG_LEVEL,
 	OPTION_LOG_FORMAT,
+	OPTION_PROTOCOL,
+	OPTION_UNIX_SOCKET,
+	OPTION_TLS_CERT,
+	OPTION_TLS_KEY,
+	OPTION_AUTH_TOKEN_FILE,
+	OPTION_INSECURE_NO_AUTH,
+	OPTION_ALLOW_LOCAL_USERS,
+	OPTION_ALLOW_HOST,
+	OPTION_ALLOW_ORIGIN,
+	OPTION_MAX_SESSIONS,
+	OPTION_MAX_SANDBOXES_PER_CLIENT,
+	OPTION_MAX_CONNECTIONS,
+	OPTION_MAX_BUFFERED,
+	OPTION_STATUS_PAGE,
+	OPTION_AUDIT_LOG,
+	OPTION_AUDIT_ARGS,
+	OPTION_AUDIT_REQUIRED,
 	OPTION_TOOL_INSTRUCTION_OVERRIDE,
 	OPTION_EXTENDED_TOOL_INSTRUCTION,
 	OPTION_IMAGE,
@@ -98,6 +117,7 @@ enum option_group {
 	OPTION_GROUP_GENERAL,
 	OPTION_GROUP_CLEANUP,
 	OPTION_GROUP_CORE,
+	OPTION_GROUP_HTTP,
 	OPTION_GROUP_DESCRIPTION,
 	OPTION_GROUP_SANDBOX,
 	OPTION_GROUP_NATIVE,
@@ -167,6 +187,7 @@ struct options {
 	bool has_action;
 	struct option_value values[OPTION_COUNT];
 	char **operands;	  /* borrowed from argv, NULL-terminated: the command of `exec` */
+	char *auth_token;	  /* KILNTAINERS_AUTH_TOKEN, not empty; wiped at the end; or NULL */
 	char **unknown_variables; /* names of KILNTAINERS_ variables that mean nothing */
 	size_t unknown_count;
 };

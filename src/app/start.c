@@ -8,6 +8,7 @@
 #include "base/escape.h"
 #include "base/fd.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -39,12 +40,30 @@ static void warn_of_unknown(const struct options *options)
 			  LOG_STRING("name", options->unknown_variables[i]));
 }
 
+/* The options have a copy. What is overwritten is what /proc/PID/environ shows for as long as the
+ * process lives, and what a child would inherit. */
+static void hide_auth_token(char *const *environment)
+{
+	static const char start[] = OPTION_AUTH_TOKEN_VARIABLE "=";
+
+	for (; *environment; environment++) {
+		char *value = *environment + strlen(start);
+
+		if (strncmp(*environment, start, strlen(start)) == 0)
+			explicit_bzero(value, strlen(value));
+	}
+	(void)unsetenv(OPTION_AUTH_TOKEN_VARIABLE);
+}
+
 static int begin(struct start *start, enum option_command command, char **argv,
 		 char *const *environment, struct error *err)
 {
+	/* The other executable reads the environment again, so it is ours to clean only now. */
 	if (full_take_over(&start->options, command == OPTION_COMMAND_SERVE ? argv : argv - 1,
-			   environment, err) < 0 ||
-	    config_load(&start->config, &start->options, command, err) < 0)
+			   environment, err) < 0)
+		return -1;
+	hide_auth_token(environment);
+	if (config_load(&start->config, &start->options, command, err) < 0)
 		return -1;
 	log_configure(start->config.log_level, start->config.log_format);
 	warn_of_unknown(&start->options);

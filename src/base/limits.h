@@ -91,6 +91,16 @@
 #define LIMIT_DEFAULT_SANDBOXES 1000
 /* --max-sandboxes: a socket each, below the usual hard descriptor limit of 1048576. */
 #define LIMIT_MAX_SANDBOXES 100000
+/* --max-sandboxes-per-client: what one token's owner may take of them. */
+#define LIMIT_DEFAULT_SANDBOXES_PER_CLIENT 64
+/* --max-sessions: about a kilobyte each without a sandbox. */
+#define LIMIT_DEFAULT_SESSIONS 16384
+#define LIMIT_MAX_SESSIONS 1000000
+/* --max-connections: a descriptor each. */
+#define LIMIT_DEFAULT_CONNECTIONS 4096
+#define LIMIT_MAX_CONNECTIONS 100000
+/* --max-buffered: below, not even one call with the largest message and reply fits. */
+#define LIMIT_MIN_BUFFERED_BYTES (32 * MIB)
 /* --max-creating: more at once only makes each of them slower. */
 #define LIMIT_MAX_CREATING 1024
 /* Sandboxes being made at once per processor, where making one is work for this machine. */

@@ -125,6 +125,22 @@ USAGE_ERRORS = (
     (["--session-timeout", "300"],
      "--session-timeout is only valid with --transport http. "
      "In stdio mode, the session lives as long as the process."),
+    (["--auth-token-file=tokens"],
+     "--auth-token-file is only valid with --transport http. "
+     "In stdio mode, the client that started kilntainers is the only one."),
+    (["--audit-log=audit"],
+     "--audit-log is only valid with --transport http. "
+     "In stdio mode, the client sees every call itself."),
+    (["--status-page"],
+     "--status-page is only valid with --transport http. "
+     "In stdio mode, there is no HTTP server to ask."),
+    (["--transport=http", "--tls-cert=c.pem"],
+     "--tls-cert needs --tls-key: TLS takes a certificate and its private key."),
+    (["--transport=http", "--audit-required"],
+     "--audit-required is only valid with --audit-log."),
+    (["--transport=http", "--insecure-no-auth", "--auth-token-file=tokens"],
+     "--insecure-no-auth contradicts --auth-token-file: with tokens, everybody needs one. "
+     "Leave one of them out."),
     (["--timeout", "0"], "--timeout must be at least 1 second."),
     (["--output-limit", "0"], "--output-limit must be at least 1 byte."),
     (["--tool-instruction-override=a", "--extended-tool-instruction=b"],
@@ -160,6 +176,10 @@ CONFIG_ERRORS = (
     (["--transport=http"], {},
      "--transport http is not in this version yet: it serves stdio only. Leave --transport out "
      "and let the client start kilntainers as a program."),
+    (["--transport=http", "--host=0.0.0.0"], {},
+     "--host 0.0.0.0 can be reached from other machines, and without tokens whoever reaches the "
+     "server can run commands. Give --auth-token-file (or KILNTAINERS_AUTH_TOKEN), or "
+     "--insecure-no-auth if something in front of the server keeps strangers out."),
     (["--backend=docker"], {},
      "The docker backend (chosen by --backend) is not in this build: "
      "it is not part of this release. Use --backend native."),
@@ -256,6 +276,25 @@ def secrets_are_in_no_output():
                    environment=secrets)
         if b"hunter2" in done.stdout + done.stderr:
             raise AssertionError("a secret was printed by %r" % words)
+
+
+@test
+def the_token_of_the_environment_is_in_no_process():
+    token = "hunter2-hunter2-hunter2"
+    server = serve(environment={"KILNTAINERS_AUTH_TOKEN": token, "KILNTAINERS_POOL": "1"})
+    shake_hands(server)
+    call(server, 2, "cat /proc/self/environ; sleep 0.2")
+    answer = server.stdout.readline()
+    contains(answer, b'"exit_code')
+    family = [server.pid]
+    for parent in family:
+        children = pathlib.Path("/proc/%d/task/%d/children" % (parent, parent)).read_text()
+        family += [int(child) for child in children.split()]
+    for pid in family:
+        if token.encode() in pathlib.Path("/proc/%d/environ" % pid).read_bytes():
+            raise AssertionError("process %d has it" % pid)
+    if token.encode() in answer + server.communicate(timeout=HANG_S)[1]:
+        raise AssertionError("it was printed")
 
 
 @test

@@ -18,7 +18,7 @@ struct line {
 	struct error err;
 };
 
-static int load(struct line *line, enum option_command command, const char *const *words)
+static void parse(struct line *line, enum option_command command, const char *const *words)
 {
 	static char copies[2 * MAX_WORDS + 1][128];
 	static char *argv[MAX_WORDS + 2]; /* the program, and NULL */
@@ -42,6 +42,11 @@ static int load(struct line *line, enum option_command command, const char *cons
 	}
 	assert_int_equal(
 		options_parse(&line->options, command, argc, argv, environment, &line->err), 0);
+}
+
+static int load(struct line *line, enum option_command command, const char *const *words)
+{
+	parse(line, command, words);
 	return config_load(&line->config, &line->options, command, &line->err);
 }
 
@@ -152,10 +157,159 @@ static const struct refusal refusals[] = {
 	  "--timeout (120) must not be above --max-timeout (9)." },
 	{ { "--transport=http" }, ERROR_CONFIG, no_http },
 	{ { NULL, "KILNTAINERS_TRANSPORT=http" }, ERROR_CONFIG, no_http },
-	{ { "--transport=http", "--port=1", "--host=::", "--session-timeout=5" },
+	{ { "--transport=http", "--port=1", "--host=::1", "--session-timeout=5" },
+	  ERROR_CONFIG,
+	  no_http },
+	{ { "--transport=http", "--sandbox-scope=principal" },
+	  ERROR_USAGE,
+	  "--sandbox-scope principal needs tokens, which tell one client from another: give "
+	  "--auth-token-file." },
+	{ { "--transport=http", NULL, "KILNTAINERS_SANDBOX_SCOPE=principal" },
+	  ERROR_CONFIG,
+	  "--sandbox-scope principal needs tokens, which tell one client from another: give "
+	  "--auth-token-file." },
+	{ { "--transport=http", "--sandbox-scope=principal", "--auth-token-file=t" },
 	  ERROR_CONFIG,
 	  no_http },
 };
+
+/* --- who may reach a server over http, and what belongs together ------------- */
+
+#define EXPOSED(where)                                                                             \
+	where " can be reached from other machines, and without tokens whoever reaches the "       \
+	      "server can run commands. Give --auth-token-file (or KILNTAINERS_AUTH_TOKEN), or "   \
+	      "--insecure-no-auth if something in front of the server keeps strangers out."
+
+static const struct refusal http_lines[] = {
+	{ { NULL }, ERROR_NONE, NULL },
+	{ { "--host=127.0.0.1" }, ERROR_NONE, NULL },
+	{ { "--host=127.255.0.1" }, ERROR_NONE, NULL },
+	{ { "--host=::1" }, ERROR_NONE, NULL },
+	{ { "--host=::ffff:127.0.0.1" }, ERROR_NONE, NULL },
+	{ { "--host=0.0.0.0" }, ERROR_CONFIG, EXPOSED("--host 0.0.0.0") },
+	{ { "--host=0" }, ERROR_CONFIG, EXPOSED("--host 0") },
+	{ { "--host=::" }, ERROR_CONFIG, EXPOSED("--host ::") },
+	{ { "--host=::ffff:0.0.0.0" }, ERROR_CONFIG, EXPOSED("--host ::ffff:0.0.0.0") },
+	{ { "--host=192.0.2.1" }, ERROR_CONFIG, EXPOSED("--host 192.0.2.1") },
+	{ { NULL, "KILNTAINERS_HOST=0.0.0.0" }, ERROR_CONFIG, EXPOSED("--host 0.0.0.0") },
+	{ { "--host=0.0.0.0", NULL, "KILNTAINERS_AUTH_TOKEN=" },
+	  ERROR_CONFIG,
+	  EXPOSED("--host 0.0.0.0") },
+	{ { "--host=0.0.0.0", NULL, "KILNTAINERS_AUTH_TOKEN=hunter2" }, ERROR_NONE, NULL },
+	{ { "--host=0.0.0.0", "--auth-token-file=t" }, ERROR_NONE, NULL },
+	{ { "--host=0.0.0.0", "--insecure-no-auth" }, ERROR_NONE, NULL },
+	{ { "--unix-socket=/run/x" }, ERROR_NONE, NULL },
+	{ { "--unix-socket=/run/x", NULL, "KILNTAINERS_HOST=0.0.0.0" }, ERROR_NONE, NULL },
+	{ { "--unix-socket=/run/x", "--host=0.0.0.0" }, ERROR_CONFIG, EXPOSED("--host 0.0.0.0") },
+	{ { "--insecure-no-auth", "--auth-token-file=t" },
+	  ERROR_USAGE,
+	  "--insecure-no-auth contradicts --auth-token-file: with tokens, everybody needs one. "
+	  "Leave one of them out." },
+	{ { NULL, "KILNTAINERS_INSECURE_NO_AUTH=1", "KILNTAINERS_AUTH_TOKEN=hunter2" },
+	  ERROR_CONFIG,
+	  "--insecure-no-auth contradicts KILNTAINERS_AUTH_TOKEN: with tokens, everybody needs "
+	  "one. Leave one of them out." },
+	{ { "--allow-local-users", "--auth-token-file=t" },
+	  ERROR_USAGE,
+	  "--allow-local-users is only valid without tokens: with them, a local user needs one "
+	  "like everybody else." },
+	{ { "--auth-token-file=t", NULL, "KILNTAINERS_ALLOW_LOCAL_USERS=1" }, ERROR_NONE, NULL },
+	{ { "--tls-cert=c" },
+	  ERROR_USAGE,
+	  "--tls-cert needs --tls-key: TLS takes a certificate and its private key." },
+	{ { NULL, "KILNTAINERS_TLS_KEY=k" },
+	  ERROR_CONFIG,
+	  "--tls-key needs --tls-cert: TLS takes a certificate and its private key." },
+	{ { "--tls-cert=c", NULL, "KILNTAINERS_TLS_KEY=k" }, ERROR_NONE, NULL },
+	{ { "--audit-args=full" }, ERROR_USAGE, "--audit-args is only valid with --audit-log." },
+	{ { "--audit-required" }, ERROR_USAGE, "--audit-required is only valid with --audit-log." },
+	{ { NULL, "KILNTAINERS_AUDIT_REQUIRED=1" }, ERROR_NONE, NULL },
+	{ { "--audit-required", "--audit-args=none", "--audit-log=a" }, ERROR_NONE, NULL },
+};
+
+static void over_http_what_would_let_strangers_in_is_refused(void **state)
+{
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LENGTH(http_lines); i++) {
+		const char *words[MAX_WORDS + 3] = { "--transport=http" };
+		struct http_config http;
+		struct line line;
+
+		memcpy(&words[1], http_lines[i].words, sizeof(http_lines[i].words));
+		parse(&line, OPTION_COMMAND_SERVE, words);
+		assert_int_equal(http_config_load(&http, &line.options, &line.err),
+				 http_lines[i].message ? -1 : 0);
+		assert_int_equal(line.err.kind, http_lines[i].kind);
+		if (http_lines[i].message)
+			assert_string_equal(line.err.message, http_lines[i].message);
+		options_finish(&line.options);
+	}
+}
+
+static void a_host_that_cannot_be_found_is_refused(void **state)
+{
+	const char *const words[] = { "--transport=http", "--host=no.such.host.invalid", NULL,
+				      NULL };
+	struct http_config http;
+	struct line line;
+
+	(void)state;
+	parse(&line, OPTION_COMMAND_SERVE, words);
+	assert_int_equal(http_config_load(&http, &line.options, &line.err), -1);
+	assert_int_equal(line.err.kind, ERROR_CONFIG);
+	assert_non_null(strstr(line.err.message, "--host no.such.host.invalid"));
+	options_finish(&line.options);
+}
+
+static void values_for_http_reach_their_places(void **state)
+{
+	const char *const words[] = { "--transport=http",
+				      "--port=0",
+				      "--protocol=modern",
+				      "--allow-host=a",
+				      "--allow-host=b",
+				      "--max-sessions=5",
+				      "--max-sandboxes-per-client=6",
+				      "--max-connections=7",
+				      "--max-buffered=64m",
+				      "--status-page",
+				      "--audit-log=l",
+				      "--audit-args=full",
+				      "--session-timeout=9",
+				      NULL,
+				      "KILNTAINERS_ALLOW_ORIGIN=https://x\nhttps://y",
+				      "KILNTAINERS_AUTH_TOKEN=hunter2",
+				      NULL };
+	struct http_config http;
+	struct line line;
+
+	(void)state;
+	parse(&line, OPTION_COMMAND_SERVE, words);
+	assert_int_equal(http_config_load(&http, &line.options, &line.err), 0);
+	assert_string_equal(http.host, "127.0.0.1");
+	assert_int_equal(http.port, 0);
+	assert_true(http.has_tcp);
+	assert_int_equal(http.protocol, 2);
+	assert_string_equal(http.allowed_hosts[1], "b");
+	assert_null(http.allowed_hosts[2]);
+	assert_string_equal(http.allowed_origins[0], "https://x");
+	assert_string_equal(http.allowed_origins[1], "https://y");
+	assert_int_equal(http.max_sessions, 5);
+	assert_int_equal(http.max_sandboxes_per_client, 6);
+	assert_int_equal(http.max_connections, 7);
+	assert_int_equal(http.max_buffered_bytes, 64 * MIB);
+	assert_int_equal(http.session_timeout_s, 9);
+	assert_true(http.has_status_page);
+	assert_string_equal(http.audit_log, "l");
+	assert_int_equal(http.audit_args, AUDIT_ARGS_FULL);
+	assert_false(http.is_audit_required);
+	assert_true(http.has_tokens);
+	assert_string_equal(http.auth_token, "hunter2");
+	assert_null(http.token_file);
+	options_finish(&line.options);
+}
 
 static void what_does_not_fit_together_is_refused_with_its_text(void **state)
 {
@@ -432,6 +586,9 @@ int main(void)
 		cmocka_unit_test(the_defaults_are_those_of_the_documentation),
 		cmocka_unit_test(values_reach_their_places),
 		cmocka_unit_test(what_does_not_fit_together_is_refused_with_its_text),
+		cmocka_unit_test(over_http_what_would_let_strangers_in_is_refused),
+		cmocka_unit_test(a_host_that_cannot_be_found_is_refused),
+		cmocka_unit_test(values_for_http_reach_their_places),
 		cmocka_unit_test(a_scope_for_http_in_the_environment_is_ignored_on_stdio),
 		cmocka_unit_test(a_long_default_timeout_raises_the_maximum_that_nobody_set),
 		cmocka_unit_test(exec_and_doctor_log_warnings_only),
