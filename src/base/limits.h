@@ -228,6 +228,23 @@
 /* For a lock file that somebody else swept up while it was being made. */
 #define LIMIT_OWNER_TRIES 8
 
+/* --- http --------------------------------------------------------------- */
+
+/* The head of a request; what node takes as well. */
+#define LIMIT_HTTP_HEAD_BYTES (16 * KIB)
+/* Its first line: RFC 9112 section 3 wants 8000 at least. */
+#define LIMIT_HTTP_REQUEST_LINE_BYTES (8 * KIB)
+/* A browser behind two proxies sends about 40. */
+#define LIMIT_HTTP_FIELDS 100
+/* The longest method that is registered has 17 letters. */
+#define LIMIT_HTTP_METHOD_BYTES 32
+/* A chunk's size with its extensions, and one trailer; kept in the connection. */
+#define LIMIT_HTTP_CHUNK_LINE_BYTES 512
+/* All extensions of one body: one-byte chunks would carry 500 times their size. */
+#define LIMIT_HTTP_EXTENSION_BYTES (4 * KIB)
+/* All trailers of one body. */
+#define LIMIT_HTTP_TRAILER_BYTES (4 * KIB)
+
 /* --- log ---------------------------------------------------------------- */
 
 #define LIMIT_LOG_RING_BYTES (64 * KIB)
