@@ -37,7 +37,7 @@ struct http_chunked_step {
 	size_t used;	    /* these are done with */
 	const char *body;   /* bytes of the body, within `data` ... */
 	size_t body_bytes;  /* ... so many, maybe none */
-	int status;	    /* if BAD: 400 or 413 ... */
+	int status;	    /* if BAD: 400, 413 or 431 ... */
 	const char *reason; /* ... and a static sentence for the client */
 };
 
@@ -48,7 +48,8 @@ void http_chunked_init(struct http_chunked *chunked, uint64_t max_bytes);
  * Goes on until there is a piece of the body, the input ends, or the body does. So: while it says
  * MORE and used something, store the piece, skip what was used and call again; MORE with all used
  * wants further input. DONE: the body is complete, and what was not used belongs to the next
- * message; comes without a piece. BAD: as of http_head_parse. `step` is always set.
+ * message; comes without a piece, and ends the use of `chunked`. BAD: as of http_head_parse. `step`
+ * is always set.
  */
 enum http_parse http_chunked_feed(struct http_chunked *chunked, const char *data, size_t bytes,
 				  struct http_chunked_step *step);
