@@ -2,7 +2,9 @@
 #include "base/loop.h"
 
 #include "base/alloc.h"
+#include "base/attr.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 
 #include <event2/event.h>
 #include <pthread.h>
@@ -17,25 +19,33 @@ struct loop {
 	pthread_mutex_t mutex; /* guards first, last, is_stopping */
 	struct loop_task *first, *last;
 	bool is_stopping;
+	uint64_t entered_us; /* when this round's first callback began; 0: none has */
+	struct histogram stalls;
 };
 
 struct loop_timer {
+	struct loop *loop;
 	struct event *event;
 	void (*on_fire)(void *context);
 	void *context;
 };
 
 struct loop_watch {
+	struct loop *loop;
 	struct event *event;
 	void (*on_ready)(void *context);
 	void *context;
 };
 
 struct loop_signal {
+	struct loop *loop;
 	struct event *event;
 	void (*on_signal)(void *context);
 	void *context;
 };
+
+static const uint64_t stall_bounds_us[] = { 100,   250,	  500,	  1000,	  2500,	  5000,	  10000,
+					    25000, 50000, 100000, 250000, 500000, 1000000 };
 
 static void run_tasks(evutil_socket_t fd, short events, void *context)
 {
@@ -45,6 +55,7 @@ static void run_tasks(evutil_socket_t fd, short events, void *context)
 	bool is_stopping;
 
 	(void)events;
+	loop_enter(loop);
 	(void)eventfd_read(fd, &count);
 	pthread_mutex_lock(&loop->mutex);
 	task = loop->first;
@@ -68,6 +79,7 @@ struct loop *loop_create(struct error *err)
 	struct loop *loop = alloc_zeroed(sizeof(*loop));
 
 	loop->wake_fd = -1;
+	histogram_init(&loop->stalls, stall_bounds_us, ARRAY_LENGTH(stall_bounds_us));
 	(void)pthread_mutex_init(&loop->mutex, NULL);
 	if (config) {
 		(void)event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
@@ -102,7 +114,24 @@ void loop_destroy(struct loop *loop)
 
 void loop_run(struct loop *loop)
 {
-	(void)event_base_loop(loop->base, EVLOOP_NO_EXIT_ON_EMPTY);
+	do {
+		loop->entered_us = 0;
+		if (event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY) < 0)
+			break;
+		if (loop->entered_us != 0)
+			histogram_add(&loop->stalls, clock_now_us() - loop->entered_us);
+	} while (!event_base_got_break(loop->base));
+}
+
+void loop_enter(struct loop *loop)
+{
+	if (loop->entered_us == 0)
+		loop->entered_us = clock_now_us();
+}
+
+const struct histogram *loop_stalls(const struct loop *loop)
+{
+	return &loop->stalls;
 }
 
 void loop_stop(struct loop *loop)
@@ -134,6 +163,7 @@ static void timer_fired(evutil_socket_t fd, short events, void *context)
 
 	(void)fd;
 	(void)events;
+	loop_enter(timer->loop);
 	timer->on_fire(timer->context);
 }
 
@@ -142,6 +172,7 @@ struct loop_timer *loop_timer_create(struct loop *loop, void (*on_fire)(void *co
 {
 	struct loop_timer *timer = alloc_zeroed(sizeof(*timer));
 
+	timer->loop = loop;
 	timer->on_fire = on_fire;
 	timer->context = context;
 	timer->event = event_new(loop->base, -1, 0, timer_fired, timer);
@@ -177,6 +208,7 @@ static void watch_ready(evutil_socket_t fd, short events, void *context)
 
 	(void)fd;
 	(void)events;
+	loop_enter(watch->loop);
 	watch->on_ready(watch->context);
 }
 
@@ -185,6 +217,7 @@ struct loop_watch *loop_watch_readable(struct loop *loop, int fd, void (*on_read
 {
 	struct loop_watch *watch = alloc_zeroed(sizeof(*watch));
 
+	watch->loop = loop;
 	watch->on_ready = on_ready;
 	watch->context = context;
 	watch->event = event_new(loop->base, fd, EV_READ | EV_PERSIST, watch_ready, watch);
@@ -211,6 +244,7 @@ static void signal_came(evutil_socket_t fd, short events, void *context)
 
 	(void)fd;
 	(void)events;
+	loop_enter(signal->loop);
 	signal->on_signal(signal->context);
 }
 
@@ -220,6 +254,7 @@ struct loop_signal *loop_signal_create(struct loop *loop, int signal_number,
 {
 	struct loop_signal *signal = alloc_zeroed(sizeof(*signal));
 
+	signal->loop = loop;
 	signal->on_signal = on_signal;
 	signal->context = context;
 	signal->event =

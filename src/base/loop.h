@@ -9,6 +9,7 @@
  */
 
 #include "base/error.h"
+#include "base/metrics.h"
 
 #include <stdint.h>
 
@@ -32,6 +33,12 @@ void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 /* Any thread; tasks run in the order of posting. */
 void loop_post(struct loop *loop, struct loop_task *task);
+
+/* For how long the loop saw nothing new: each round's time from its first callback to its end,
+ * whatever they waited for. Callbacks of libevent that do not come from here say so first thing,
+ * by loop_enter. Loop thread. */
+const struct histogram *loop_stalls(const struct loop *loop);
+void loop_enter(struct loop *loop);
 
 /* One-shot; starting a running timer re-arms it. */
 struct loop_timer *loop_timer_create(struct loop *loop, void (*on_fire)(void *context),

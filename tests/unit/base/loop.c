@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { POSTERS = 4, POSTS = 2000 };
@@ -136,11 +137,61 @@ static void timers_descriptors_and_signals_call_back(void **state)
 	(void)close(ends[1]);
 }
 
+struct sleeper {
+	struct loop *loop;
+	struct loop_timer *timer;
+	long sleep_us;
+};
+
+static void sleep_then_stop(void *context)
+{
+	struct sleeper *sleeper = context;
+	const struct timespec pause = { 0, sleeper->sleep_us * 1000 };
+
+	(void)nanosleep(&pause, NULL);
+	loop_stop(sleeper->loop);
+}
+
+/* What the loop has counted after a callback that came after delay_ms and took sleep_us. */
+static struct histogram stalls_of(uint64_t delay_ms, long sleep_us)
+{
+	struct sleeper sleeper = { .loop = loop_create(NULL), .sleep_us = sleep_us };
+	struct histogram stalls;
+
+	sleeper.timer = loop_timer_create(sleeper.loop, sleep_then_stop, &sleeper);
+	loop_timer_start(sleeper.timer, delay_ms);
+	loop_run(sleeper.loop);
+	stalls = *loop_stalls(sleeper.loop);
+	loop_timer_destroy(sleeper.timer);
+	loop_destroy(sleeper.loop);
+	return stalls;
+}
+
+static void a_callback_that_takes_long_is_a_stall(void **state)
+{
+	struct histogram stalls = stalls_of(0, 30000);
+
+	(void)state;
+	assert_true(stalls.sum_us >= 30000);
+	assert_true(histogram_count(&stalls) >= 1);
+}
+
+static void waiting_for_work_is_no_stall(void **state)
+{
+	struct histogram stalls = stalls_of(500, 0);
+
+	(void)state;
+	assert_true(histogram_count(&stalls) >= 1);
+	assert_true(stalls.sum_us < 400000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tasks_of_many_threads_all_run_each_in_its_order),
 		cmocka_unit_test(timers_descriptors_and_signals_call_back),
+		cmocka_unit_test(a_callback_that_takes_long_is_a_stall),
+		cmocka_unit_test(waiting_for_work_is_no_stall),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
