@@ -33,6 +33,12 @@ void capture_init(struct capture *capture, uint64_t limit_bytes)
 	buf_init(&capture->err, max_bytes);
 }
 
+void capture_set_budget(struct capture *capture, struct budget *budget)
+{
+	buf_set_budget(&capture->out, budget);
+	buf_set_budget(&capture->err, budget);
+}
+
 void capture_finish(struct capture *capture)
 {
 	for (int stream = EXEC_STDOUT; stream <= EXEC_STDERR; stream++)
@@ -53,6 +59,7 @@ static int repair(struct capture *capture, enum exec_stream stream)
 
 	if (utf8_is_valid(text->data, text->length))
 		return 0;
+	buf_set_budget(&repaired, text->budget);
 	if (utf8_repair(&repaired, text->data, text->length) < 0) {
 		buf_finish(&repaired);
 		return -1;
@@ -77,6 +84,11 @@ struct exec_output capture_output(const struct capture *capture)
 	return output;
 }
 
+bool capture_has_failed(const struct capture *capture)
+{
+	return capture->out.failed || capture->err.failed;
+}
+
 bool capture_is_withheld(const struct exec_result *result)
 {
 	return result->end == EXEC_END_TIMEOUT || result->end == EXEC_END_OUTPUT_LIMIT;
@@ -93,8 +105,9 @@ static void withhold(struct capture *capture)
 static int set_no_memory(struct error *err)
 {
 	return error_set(err, ERROR_BUSY,
-			 "The server has no memory for the output of this command. "
-			 "Try again later, or print less.");
+			 "Server is busy: it has no memory left for the output of this command, "
+			 "which was run, and killed if it had not ended. Try again later, or "
+			 "print less.");
 }
 
 int capture_conclude(struct capture *capture, const struct exec_request *request,
@@ -102,7 +115,7 @@ int capture_conclude(struct capture *capture, const struct exec_request *request
 		     struct error *err)
 {
 	const struct notice notice = { request, result, capture->limit_bytes, saved };
-	bool has_memory = !capture->out.failed && !capture->err.failed;
+	bool has_memory = !capture_has_failed(capture);
 
 	/* Part of an output looks like all of it: nothing is better. */
 	if (capture_is_withheld(result))

@@ -22,8 +22,13 @@ struct capture {
 };
 
 void capture_init(struct capture *capture, uint64_t limit_bytes);
+/* Before any output: what is kept is charged to it (borrowed; NULL: to nobody). Where it ends the
+ * sink has enough, and conclude fails. */
+void capture_set_budget(struct capture *capture, struct budget *budget);
 void capture_finish(struct capture *capture);
 
+/* There was no memory for some of the output: nothing can be said of the whole. */
+bool capture_has_failed(const struct capture *capture);
 /* Of such a command none of the output is returned. */
 bool capture_is_withheld(const struct exec_result *result);
 /* What was printed, byte by byte. Borrowed until the capture is concluded, or, when it was and the
@@ -32,7 +37,7 @@ struct exec_output capture_output(const struct capture *capture);
 /*
  * After the command: applies the notices of exec/notice.h and repairs UTF-8.
  * timeout_ms is the request's; `saved` (or NULL) is what became of output that is
- * withheld. On failure (no memory) -1.
+ * withheld. Without memory for it all -1, ERROR_BUSY.
  */
 int capture_conclude(struct capture *capture, const struct exec_request *request,
 		     const struct exec_result *result, const struct exec_saved *saved,

@@ -42,6 +42,7 @@ static void finish_call(struct call *call)
 	call->callbacks.on_done(call->callbacks.context, &call->reply, call->is_cancelled);
 	buf_finish(&call->reply);
 	call_request_finish(&call->request);
+	budget_give(registry->config.budget, call->held_bytes);
 	free(call);
 	session->call_count--;
 	registry->calls--;
@@ -102,24 +103,42 @@ static void conclude(struct call *call, const struct exec_request *request)
 {
 	struct exec_saved saved = { 0 };
 
-	if (capture_is_withheld(&call->result))
+	if (capture_is_withheld(&call->result) && !capture_has_failed(&call->capture))
 		save_output(call, &saved);
 	(void)capture_conclude(&call->capture, request, &call->result, &saved, &call->error);
 }
 
-static void answer(struct call *call)
+static void encode_result(struct call *call)
 {
 	struct exec_saved saved;
 
+	buf_set_budget(&call->reply, call->session->registry->config.budget);
 	if (encode(call, NULL) == CALL_ENCODED)
 		return;
 	save_output(call, &saved);
 	(void)encode(call, &saved);
 }
 
+/* An error is small, and is told whatever the others hold. */
+static void answer(struct call *call)
+{
+	if (call->error.kind == ERROR_NONE)
+		encode_result(call);
+	if (call->reply.failed) {
+		buf_finish(&call->reply);
+		buf_set_budget(&call->reply, NULL);
+		(void)error_set(&call->error, ERROR_BUSY,
+				"Server is busy: it has no memory left for the answer. The command "
+				"was run. Try again later, or print less.");
+	}
+	if (call->error.kind != ERROR_NONE)
+		(void)encode(call, NULL);
+}
+
 static void run(struct worker *worker)
 {
 	struct call *call = CONTAINER_OF(worker, struct call, worker);
+	const struct registry_config *config = &call->session->registry->config;
 	const struct exec_request request = {
 		.command = call->request.command,
 		.args = (const char *const *)call->request.args,
@@ -131,7 +150,8 @@ static void run(struct worker *worker)
 		.cancel = &call->cancel,
 	};
 
-	capture_init(&call->capture, call->session->registry->config.output_limit_bytes);
+	capture_init(&call->capture, config->output_limit_bytes);
+	capture_set_budget(&call->capture, config->budget);
 	if (sandbox_exec(call->sandbox, &request, &call->capture.sink, &call->result,
 			 &call->error) == 0)
 		conclude(call, &request);
@@ -278,13 +298,24 @@ static struct lease *find_lease(struct session *session, const struct call_reque
 	return lease;
 }
 
-struct call *call_start(struct session *session, struct call_request *request,
-			const struct call_callbacks *callbacks)
+/* Memory for what the call holds until it is over. */
+static int charge(struct call *call, struct error *err)
+{
+	size_t bytes = sizeof(*call) + call_request_bytes(&call->request);
+
+	if (!budget_take(call->session->registry->config.budget, bytes))
+		return error_set(err, ERROR_BUSY,
+				 "Server is busy: it has no memory left for another call. Nothing "
+				 "was run. Try again later.");
+	call->held_bytes = bytes;
+	return 0;
+}
+
+static struct call *create_call(struct session *session, struct call_request *request,
+				const struct call_callbacks *callbacks)
 {
 	struct registry *registry = session->registry;
 	struct call *call = alloc_zeroed(sizeof(*call));
-	struct error error = ERROR_INIT;
-	struct lease *lease = NULL;
 
 	call->session = session;
 	call->request = *request;
@@ -299,10 +330,20 @@ struct call *call_start(struct session *session, struct call_request *request,
 	DL_APPEND(session->calls, call);
 	session->call_count++;
 	registry->calls++;
-	if (registry->is_shutting_down)
+	return call;
+}
+
+struct call *call_start(struct session *session, struct call_request *request,
+			const struct call_callbacks *callbacks)
+{
+	struct call *call = create_call(session, request, callbacks);
+	struct error error = ERROR_INIT;
+	struct lease *lease = NULL;
+
+	if (session->registry->is_shutting_down)
 		(void)error_set(&error, ERROR_UNAVAILABLE,
 				"The server is shutting down. Nothing was run.");
-	else
+	else if (charge(call, &error) == 0)
 		lease = find_lease(session, &call->request, &error);
 	if (lease)
 		lease_enter(lease, call);

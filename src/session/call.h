@@ -46,6 +46,8 @@ struct call_request {
 };
 
 void call_request_finish(struct call_request *request);
+/* What its contents take, roughly. */
+size_t call_request_bytes(const struct call_request *request);
 
 struct call_outcome {
 	/* ERROR_NONE: `result` and `capture` are set. Else a sentence for the agent
@@ -75,7 +77,8 @@ struct call_callbacks {
 	 * nothing to say but that the command runs. Never after on_done. */
 	void (*on_progress)(void *context, uint64_t elapsed_ms, const char *message);
 	/* Loop thread, exactly once; the call is gone afterwards. `reply` may be taken with
-	 * buf_take_string. is_cancelled: the caller asked for no answer. */
+	 * buf_take_string, and is charged to the registry's budget no longer. is_cancelled: the
+	 * caller asked for no answer. */
 	void (*on_done)(void *context, struct buf *reply, bool is_cancelled);
 	void *context;
 };

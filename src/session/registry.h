@@ -27,6 +27,8 @@ enum sandbox_scope {
 };
 
 struct registry_config {
+	struct budget *budget;	     /* borrowed; NULL: without an end. For what calls hold: their
+					requests, output and replies */
 	uint64_t output_limit_bytes; /* stdout and stderr of one call together */
 	unsigned max_parallel;	     /* commands at once in one sandbox; 1: in order of arrival */
 	unsigned max_running;	     /* commands at once in all */

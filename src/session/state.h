@@ -171,6 +171,7 @@ struct call {
 	struct cancel cancel;
 	struct sandbox *sandbox;
 	char handle[CALL_HANDLE_BYTES];
+	size_t held_bytes; /* what is charged to the budget, beside capture and reply */
 	struct capture capture;
 	struct exec_result result;
 	struct error error;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "exec/capture.h"
 
+#include "base/limits.h"
 #include "exec/notice.h"
 
 #include "tests/unit/unit.h"
@@ -322,6 +323,55 @@ static void a_full_capture_of_broken_bytes_still_fits_repaired(void **state)
 	capture_finish(&capture);
 }
 
+static void output_past_the_budget_is_enough_and_is_told_as_busy(void **state)
+{
+	struct exec_request request = EXEC_REQUEST_INIT;
+	/* What the sink's refusal looks like to a pump. */
+	struct exec_result result = { .end = EXEC_END_OUTPUT_LIMIT };
+	struct budget *budget = budget_create(1024);
+	struct error err = ERROR_INIT;
+	struct capture capture;
+	char piece[1000];
+
+	(void)state;
+	memset(piece, 'x', sizeof(piece));
+	request.args = test_args;
+	capture_init(&capture, MIB);
+	capture_set_budget(&capture, budget);
+	assert_int_equal(capture.sink.on_output(&capture.sink, EXEC_STDOUT, piece, 1000), 0);
+	assert_false(capture_has_failed(&capture));
+	assert_int_equal(capture.sink.on_output(&capture.sink, EXEC_STDERR, piece, 1000), -1);
+	assert_true(capture_has_failed(&capture));
+	assert_int_equal(capture_conclude(&capture, &request, &result, NULL, &err), -1);
+	assert_int_equal(err.kind, ERROR_BUSY);
+	assert_memory_equal(err.message, "Server is busy: ", 16);
+	capture_finish(&capture);
+	assert_int_equal(budget_used(budget), 0);
+	budget_destroy(budget);
+}
+
+static void a_repair_past_the_budget_is_told_as_busy(void **state)
+{
+	struct exec_request request = EXEC_REQUEST_INIT;
+	struct exec_result result = { .end = EXEC_END_EXIT };
+	struct budget *budget = budget_create(1500);
+	struct error err = ERROR_INIT;
+	struct capture capture;
+	char broken[1000];
+
+	(void)state;
+	memset(broken, 0xFF, sizeof(broken));
+	request.args = test_args;
+	capture_init(&capture, MIB);
+	capture_set_budget(&capture, budget);
+	assert_int_equal(capture.sink.on_output(&capture.sink, EXEC_STDOUT, broken, 1000), 0);
+	assert_int_equal(capture_conclude(&capture, &request, &result, NULL, &err), -1);
+	assert_int_equal(err.kind, ERROR_BUSY);
+	capture_finish(&capture);
+	assert_int_equal(budget_used(budget), 0);
+	budget_destroy(budget);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -337,6 +387,8 @@ int main(void)
 		cmocka_unit_test(ends_have_the_exit_codes_of_a_shell),
 		cmocka_unit_test(broken_characters_are_replaced_even_where_reads_cut_them),
 		cmocka_unit_test(a_full_capture_of_broken_bytes_still_fits_repaired),
+		cmocka_unit_test(output_past_the_budget_is_enough_and_is_told_as_busy),
+		cmocka_unit_test(a_repair_past_the_budget_is_told_as_busy),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

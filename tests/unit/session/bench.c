@@ -98,6 +98,7 @@ struct bench *bench_create(const struct registry_config *config)
 	struct bench *bench = alloc_zeroed(sizeof(*bench));
 
 	log_configure(LOG_ERROR, LOG_TEXT);
+	bench->config = *config;
 	bench->loop = loop_create(NULL);
 	bench->stub = stub_backend_open();
 	bench->registry = registry_create(bench->loop, &bench->stub->base, config);
@@ -134,21 +135,28 @@ void bench_destroy(struct bench *bench)
 	free(bench);
 }
 
-struct bench_call *bench_call_in(struct bench *bench, struct session *session,
-				 enum call_target target, const char *handle, const char *command)
+struct bench_call *bench_start(struct bench *bench, struct session *session,
+			       struct call_request *request)
 {
-	struct call_request request = { .target = target, .command = alloc_string(command) };
 	struct bench_call *call = &bench->calls[bench->call_count++];
 	const struct call_callbacks callbacks = { encode, on_progress, on_done, call };
 
 	assert_in_range(bench->call_count, 1, BENCH_MAX_CALLS);
+	call->bench = bench;
+	call->call = call_start(session, request, &callbacks);
+	assert_non_null(call->call);
+	assert_null(request->command);
+	return call;
+}
+
+struct bench_call *bench_call_in(struct bench *bench, struct session *session,
+				 enum call_target target, const char *handle, const char *command)
+{
+	struct call_request request = { .target = target, .command = alloc_string(command) };
+
 	if (handle)
 		(void)snprintf(request.handle, sizeof(request.handle), "%s", handle);
-	call->bench = bench;
-	call->call = call_start(session, &request, &callbacks);
-	assert_non_null(call->call);
-	assert_null(request.command);
-	return call;
+	return bench_start(bench, session, &request);
 }
 
 struct bench_call *bench_call(struct bench *bench, const char *command)

@@ -29,6 +29,7 @@ struct bench_call {
 };
 
 struct bench {
+	struct registry_config config;
 	struct loop *loop;
 	struct stub_backend *stub;
 	struct registry *registry;
@@ -54,6 +55,10 @@ struct session *bench_session_of(struct bench *bench, const char *principal);
 struct bench_call *bench_call(struct bench *bench, const char *command);
 struct bench_call *bench_call_in(struct bench *bench, struct session *session,
 				 enum call_target target, const char *handle, const char *command);
+
+/* Takes the request's contents. */
+struct bench_call *bench_start(struct bench *bench, struct session *session,
+			       struct call_request *request);
 
 /* Runs the loop until `is_so` holds; fails the test if that takes far too long. */
 void bench_wait(struct bench *bench, bool (*is_so)(struct bench *bench, unsigned figure),

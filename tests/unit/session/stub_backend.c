@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -173,6 +174,26 @@ static void print(const char *command, struct exec_sink *sink)
 	}
 }
 
+/* As a pump would: whoever has had enough is not given more. */
+static void flood(const char *command, struct exec_sink *sink, struct exec_result *result)
+{
+	char piece[1024];
+	unsigned long left;
+
+	if (strncmp(command, "flood ", 6) != 0)
+		return;
+	memset(piece, 'x', sizeof(piece));
+	for (left = strtoul(command + 6, NULL, 10); left > 0;) {
+		size_t bytes = left < sizeof(piece) ? left : sizeof(piece);
+
+		if (sink->on_output(sink, EXEC_STDOUT, piece, bytes) < 0) {
+			result->end = EXEC_END_OUTPUT_LIMIT;
+			return;
+		}
+		left -= bytes;
+	}
+}
+
 static int stub_exec(struct sandbox *base, const struct exec_request *request,
 		     struct exec_sink *sink, struct exec_result *result, struct error *err)
 {
@@ -190,6 +211,8 @@ static int stub_exec(struct sandbox *base, const struct exec_request *request,
 	pthread_mutex_unlock(&stub->mutex);
 	if (done == 0)
 		print(request->command, sink);
+	if (done == 0)
+		flood(request->command, sink, result);
 	if (done == 0 && strcmp(request->command, "who") == 0)
 		(void)sink->on_output(
 			sink, EXEC_STDOUT, number,

@@ -10,6 +10,7 @@
  *   who        prints how many sandboxes had been made when its own was, and exits 0
  *   note TEXT  appends TEXT and a space to `notes`, and exits 0
  *   hold       runs until it is cancelled, its sandbox dies, or `holds` becomes false
+ *   flood N    prints N bytes, or until it is killed for it
  *   reset      comes back killed by its timeout, the sandbox reset
  */
 
