@@ -32,8 +32,13 @@
 #define LIMIT_STDIO_QUEUE_BYTES (64 * MIB)
 /* At the end: what the writer of stdout may take for the last replies. */
 #define LIMIT_STDIO_FLUSH_MS 200
-/* Open subscriptions (2026-07-28) of one channel; each costs a few hundred bytes. */
+/* Open subscriptions (2026-07-28) of all clients; over HTTP each holds a connection. */
 #define LIMIT_LISTEN_STREAMS 64
+/* A tools/call over HTTP that is not over by now is answered as a stream. Modern: without one, some
+ * proxies do not show that the client is gone. Legacy: the longest that clients are left without
+ * the head of an answer. */
+#define LIMIT_MODERN_STREAM_MS 50
+#define LIMIT_LEGACY_STREAM_MS 1000
 /* Progress notifications of one request: not closer together than this. */
 #define LIMIT_PROGRESS_GAP_MS 100
 /* What the model reads about the tool; it pays for every character in every request. */
@@ -96,6 +101,9 @@
 /* --max-sessions: about a kilobyte each without a sandbox. */
 #define LIMIT_DEFAULT_SESSIONS 16384
 #define LIMIT_MAX_SESSIONS 1000000
+/* A legacy session that nobody has used for so long ends: a day, because most clients cannot open
+ * another one by themselves. */
+#define LIMIT_SESSION_MS 86400000ULL
 /* --max-connections: a descriptor each. */
 #define LIMIT_DEFAULT_CONNECTIONS 4096
 #define LIMIT_MAX_CONNECTIONS 100000
@@ -139,18 +147,6 @@
 #define LIMIT_EOF_GRACE_MS 1000
 /* ... and everything is gone this long after end-of-file or SIGTERM. */
 #define LIMIT_SHUTDOWN_MS 1500
-
-/* --- http --------------------------------------------------------------- */
-
-/* --max-sessions: what a legacy client leaves behind that never says goodbye, as most do. */
-#define LIMIT_DEFAULT_SESSIONS 16384
-/* A legacy session that nobody has used for so long ends; most clients cannot open another one by
- * themselves. A day. */
-#define LIMIT_SESSION_MS 86400000ULL
-/* A tools/call that is not over by now is answered as a stream. Modern: only a stream shows some
- * proxies that a client is gone. Legacy: as long as clients without one have always waited. */
-#define LIMIT_MODERN_STREAM_MS 50
-#define LIMIT_LEGACY_STREAM_MS 1000
 
 /* --- native ------------------------------------------------------------- */
 

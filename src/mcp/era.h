@@ -5,7 +5,7 @@
  * MCP's revisions, and which of its two eras a message belongs to. Legacy
  * (2024-11-05 to 2025-11-25): a handshake by `initialize`, then sessions.
  * Modern (2026-07-28): no handshake; every request names its version in _meta.
- * Both may be mixed on one channel, so every message is judged by itself. Pure.
+ * Both may be mixed on one connection, so every message is judged by itself. Pure.
  */
 
 #include <jansson.h>

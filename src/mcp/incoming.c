@@ -28,6 +28,19 @@ static struct tool_arguments *decode(const json_t *params, const struct sandbox_
 	return arguments;
 }
 
+static enum era era_of(const json_t *params, enum mcp_protocol protocol)
+{
+	switch (protocol) {
+	case MCP_PROTOCOL_LEGACY:
+		return ERA_LEGACY;
+	case MCP_PROTOCOL_MODERN:
+		return ERA_MODERN;
+	case MCP_PROTOCOL_BOTH:
+		break;
+	}
+	return era_classify(params);
+}
+
 void incoming_parse(struct incoming *incoming, char *text, size_t bytes,
 		    const struct incoming_rules *rules)
 {
@@ -39,7 +52,7 @@ void incoming_parse(struct incoming *incoming, char *text, size_t bytes,
 		struct incoming_item *item = &incoming->items[i];
 
 		item->message = &incoming->json.messages[i];
-		item->era = era_classify(item->message->params);
+		item->era = era_of(item->message->params, rules->protocol);
 		if (calls_our_tool(item->message))
 			item->arguments = decode(item->message->params, &rules->of_era[item->era]);
 	}

@@ -11,6 +11,7 @@
 #include "mcp/era.h"
 #include "mcp/jsonrpc.h"
 #include "mcp/sandbox_exec.h"
+#include "mcp/server.h"
 #include "session/call.h"
 
 #include <stddef.h>
@@ -22,7 +23,7 @@ struct tool_arguments {
 
 struct incoming_item {
 	const struct jsonrpc_message *message;
-	enum era era;
+	enum era era;			  /* as its body says, where both are served */
 	struct tool_arguments *arguments; /* NULL unless this is a call of our tool */
 };
 
@@ -33,6 +34,7 @@ struct incoming {
 
 /* The rules differ by era. */
 struct incoming_rules {
+	enum mcp_protocol protocol;
 	struct sandbox_exec_rules of_era[2];
 };
 

@@ -10,7 +10,8 @@ static void initialize(struct request *request, const struct incoming_item *item
 {
 	const char *wanted =
 		jsonrpc_plain_string(json_object_get(item->message->params, "protocolVersion"));
-	struct channel *channel = request->channel;
+	struct client *client = request->client;
+	struct registry *registry = client->server->config.registry;
 	enum mcp_version version;
 	struct buf message = BUF_INIT(LIMIT_REPLY_BYTES);
 
@@ -23,8 +24,8 @@ static void initialize(struct request *request, const struct incoming_item *item
 	 * The modern era has no handshake, so it is never the answer to one. */
 	if (!mcp_version_find(wanted, &version) || version > MCP_NEWEST_LEGACY)
 		version = MCP_NEWEST_LEGACY;
-	channel->version = version;
-	channel->is_initialized = true;
+	client->version = version;
+	client->is_initialized = true;
 	result_open(&message, &request->frame);
 	encode_member(&message, "protocolVersion", mcp_version_name(version));
 	(void)buf_append_string(&message, ",\"capabilities\":{\"tools\":{}},\"serverInfo\":");
@@ -33,7 +34,7 @@ static void initialize(struct request *request, const struct incoming_item *item
 	request_answer(request, &message);
 	buf_finish(&message);
 	/* Only now: at start it would compete with this answer. */
-	registry_prepare(channel->server->config.registry);
+	registry_prepare(registry);
 }
 
 static void ping(struct request *request, const struct incoming_item *item)

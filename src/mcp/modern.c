@@ -26,23 +26,25 @@ static void discover(struct request *request, const struct incoming_item *item)
 /* Our lists never change, so a subscription is acknowledged, and then only held. */
 static void listen(struct request *request, const struct incoming_item *item)
 {
-	struct channel *channel = request->channel;
+	struct client *client = request->client;
 	struct buf message = BUF_INIT(LIMIT_REPLY_BYTES);
 
 	(void)item;
-	if (channel->subscription_count >= LIMIT_LISTEN_STREAMS) {
+	if (client->server->subscription_count >= LIMIT_LISTEN_STREAMS) {
+		request->http_status = 503;
 		request_fail(request, JSONRPC_INVALID_REQUEST,
 			     "Too many subscriptions are open; cancel one.", NULL);
 		return;
 	}
 	request->is_subscription = true;
-	channel->subscription_count++;
+	client->subscription_count++;
+	client->server->subscription_count++;
 	(void)buf_printf(&message,
 			 "{\"jsonrpc\":\"2.0\","
 			 "\"method\":\"notifications/subscriptions/acknowledged\","
 			 "\"params\":{\"_meta\":{\"%s\":%s},\"notifications\":{}}}",
 			 MCP_META_SUBSCRIPTION, request->id);
-	channel_send(channel, &message);
+	request_notify(request, &message);
 	buf_finish(&message);
 }
 
@@ -81,19 +83,59 @@ static const struct method methods[] = {
 	{ "subscriptions/listen", listen },
 };
 
+/* Of a server that is told to have no legacy era. A client that has one reads here which versions
+ * to try. */
+static void refuse_handshake(struct request *request, const struct incoming_item *item)
+{
+	const char *wanted =
+		jsonrpc_plain_string(json_object_get(item->message->params, "protocolVersion"));
+
+	fail_version(request, wanted ? wanted : "");
+}
+
+static void fail_header(struct request *request, const char *reason)
+{
+	request_fail(request, JSONRPC_HEADER_MISMATCH, reason, NULL);
+}
+
+/* What params._meta says, checked in the order in which clients expect mistakes to be told. */
+static void handle_checked(struct request *request, const struct incoming_item *item,
+			   const char *version)
+{
+	const struct mcp_headers *headers = request->sink->headers;
+	const char *reason = headers ? headers_refuse_version(headers, version) : NULL;
+
+	if (reason) {
+		fail_header(request, reason);
+		return;
+	}
+	if (strcmp(version, mcp_version_name(MCP_2026_07_28)) != 0) {
+		fail_version(request, version);
+		return;
+	}
+	reason = headers ? headers_refuse_method(headers, item->message) : NULL;
+	if (reason)
+		fail_header(request, reason);
+	else
+		method_handle(methods, ARRAY_LENGTH(methods), request, item);
+}
+
 void modern_handle(struct request *request, const struct incoming_item *item)
 {
 	const json_t *meta = json_object_get(item->message->params, "_meta");
-	const char *version = jsonrpc_plain_string(json_object_get(meta, MCP_META_VERSION));
+	const json_t *version = json_object_get(meta, MCP_META_VERSION);
 
-	if (!version)
+	if (!version && strcmp(item->message->method, "initialize") == 0) {
+		refuse_handshake(request, item);
+	} else if (!jsonrpc_plain_string(version)) {
+		request->http_status = 400;
 		request_fail(request, JSONRPC_INVALID_PARAMS,
 			     "params._meta needs \"" MCP_META_VERSION "\", a string.", NULL);
-	else if (!json_is_object(json_object_get(meta, MCP_META_CAPABILITIES)))
+	} else if (!json_is_object(json_object_get(meta, MCP_META_CAPABILITIES))) {
+		request->http_status = 400;
 		request_fail(request, JSONRPC_INVALID_PARAMS,
 			     "params._meta needs \"" MCP_META_CAPABILITIES "\", an object.", NULL);
-	else if (strcmp(version, mcp_version_name(MCP_2026_07_28)) != 0)
-		fail_version(request, version);
-	else
-		method_handle(methods, ARRAY_LENGTH(methods), request, item);
+	} else {
+		handle_checked(request, item, jsonrpc_plain_string(version));
+	}
 }

@@ -6,7 +6,6 @@
 #include "base/thread.h"
 
 #include <pthread.h>
-#include <stdbool.h>
 #include <stdlib.h>
 
 struct parser_pool {
@@ -123,6 +122,39 @@ void parser_pool_submit(struct parser_pool *pool, struct parser_job *job)
 	pool->last = job;
 	(void)pthread_cond_signal(&pool->changed);
 	pthread_mutex_unlock(&pool->mutex);
+}
+
+/* Unlinks it from what waits for a thread. */
+static bool take_from_queue(struct parser_pool *pool, const struct parser_job *job)
+{
+	struct parser_job *previous = NULL;
+	struct parser_job *at = pool->first;
+
+	while (at && at != job) {
+		previous = at;
+		at = at->next;
+	}
+	if (!at)
+		return false;
+	if (previous)
+		previous->next = job->next;
+	else
+		pool->first = job->next;
+	if (pool->last == job)
+		pool->last = previous;
+	return true;
+}
+
+bool parser_pool_withdraw(struct parser_pool *pool, struct parser_job *job)
+{
+	bool is_taken;
+
+	pthread_mutex_lock(&pool->mutex);
+	is_taken = take_from_queue(pool, job);
+	pthread_mutex_unlock(&pool->mutex);
+	if (is_taken)
+		forget(pool, job);
+	return is_taken;
 }
 
 void parser_pool_destroy(struct parser_pool *pool)

@@ -9,6 +9,8 @@
 
 #include "base/loop.h"
 
+#include <stdbool.h>
+
 struct parser_pool;
 
 /* Embedded in whatever is to be parsed; the pool borrows it until `done`. */
@@ -22,6 +24,8 @@ struct parser_job {
 
 struct parser_pool *parser_pool_create(struct loop *loop);
 void parser_pool_submit(struct parser_pool *pool, struct parser_job *job);
+/* Whether it had not begun: then neither `run` nor `done` is called any more. */
+bool parser_pool_withdraw(struct parser_pool *pool, struct parser_job *job);
 /* Runs what was submitted, waits for the threads and calls every outstanding `done`. The loop no
  * longer runs. Takes NULL. */
 void parser_pool_destroy(struct parser_pool *pool);

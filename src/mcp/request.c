@@ -2,85 +2,126 @@
 #include "mcp/state.h"
 
 #include "base/alloc.h"
+#include "base/cleanup.h"
 #include "base/escape.h"
 #include "base/limits.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-struct request *request_create(struct channel *channel, struct batch *batch, const char *id,
-			       enum mcp_version version)
+struct request *request_create(struct client *client, struct sink *sink, struct batch *batch,
+			       const char *id)
 {
 	struct request *request = alloc_zeroed(sizeof(*request));
 
-	request->channel = channel;
+	request->client = client;
+	request->sink = sink;
 	request->batch = batch;
 	request->id = id ? alloc_string(id) : NULL;
 	/* A batch is answered in one message, and so its answers share what one may hold. */
 	request->frame = (struct result_frame){
 		.id = request->id,
-		.version = version,
+		.version = client->version,
 		.max_bytes = LIMIT_REPLY_BYTES / (batch ? batch->request_count : 1),
 	};
-	if (batch)
+	if (batch) {
 		batch->open_count++;
-	request->next = channel->requests;
+		batch->has_requests = true;
+	}
+	request->next = client->requests;
 	if (request->next)
 		request->next->previous = request;
-	channel->requests = request;
-	channel->request_count++;
+	client->requests = request;
+	client->request_count++;
 	return request;
 }
 
-struct request *request_find(const struct channel *channel, const char *id)
+static struct sink *sink_of(const struct request *request)
 {
-	struct request *request = channel->requests;
-
-	while (request && (!request->id || strcmp(request->id, id) != 0))
-		request = request->next;
-	return request;
+	return request->batch ? request->batch->sink : request->sink;
 }
 
-/* From now on the channel knows nothing of it. */
+bool request_is_wanted(const struct request *request)
+{
+	return sink_of(request) != NULL;
+}
+
+struct request *request_find(const struct client *client, const char *id)
+{
+	struct request *unwanted = NULL;
+	struct request *request;
+
+	for (request = client->requests; request; request = request->next) {
+		if (!request->id || strcmp(request->id, id) != 0)
+			continue;
+		if (request_is_wanted(request))
+			return request;
+		unwanted = request;
+	}
+	return unwanted;
+}
+
+void request_notify(const struct request *request, struct buf *message)
+{
+	struct sink *sink = sink_of(request);
+
+	if (sink)
+		sink->notify(sink, message);
+}
+
+/* From now on its client knows nothing of it. */
 static void detach(struct request *request)
 {
-	struct channel *channel = request->channel;
+	struct client *client = request->client;
 
-	if (!channel)
+	if (!client)
 		return;
 	if (request->previous)
 		request->previous->next = request->next;
 	else
-		channel->requests = request->next;
+		client->requests = request->next;
 	if (request->next)
 		request->next->previous = request->previous;
-	channel->request_count--;
-	channel->subscription_count -= request->is_subscription;
-	request->channel = NULL;
-	if (request->batch)
-		batch_release(request->batch);
-	request->batch = NULL;
-	channel_settle(channel);
+	client->request_count--;
+	client->subscription_count -= request->is_subscription;
+	client->server->subscription_count -= request->is_subscription;
+	request->client = NULL;
+	if (client->on_settled)
+		client->on_settled(client->settled_context);
 }
 
-void request_drop(struct request *request)
+static void free_request(struct request *request)
 {
-	detach(request);
 	free(request->id);
 	free(request->progress_token);
 	free(request);
 }
 
-static void deliver(struct request *request, struct buf *message)
+/* With the answer, or NULL. The client may be gone afterwards: over HTTP it goes with its answer.
+ */
+static void detach_with(struct request *request, struct buf *answer, int http_status)
 {
-	struct batch *batch = request->batch;
+	struct batch *batch = TAKE_PTR(request->batch);
+	struct sink *sink = TAKE_PTR(request->sink);
 
-	if (!batch) {
-		channel_send(request->channel, message);
-		return;
+	detach(request);
+	if (batch) {
+		if (answer) {
+			(void)buf_append_byte(&batch->out, batch->out.length ? ',' : '[');
+			(void)buf_append(&batch->out, answer->data, answer->length);
+		}
+		batch_release(batch);
+	} else if (sink && answer) {
+		sink->answer(sink, answer, http_status);
+	} else if (sink) {
+		sink->end_without_answer(sink);
 	}
-	(void)buf_append_byte(&batch->out, batch->out.length ? ',' : '[');
-	(void)buf_append(&batch->out, message->data, message->length);
+}
+
+void request_drop(struct request *request)
+{
+	detach_with(request, NULL, 0);
+	free_request(request);
 }
 
 void request_answer(struct request *request, struct buf *message)
@@ -89,9 +130,28 @@ void request_answer(struct request *request, struct buf *message)
 		request_fail(request, JSONRPC_INTERNAL_ERROR, "No memory for the answer.", NULL);
 		return;
 	}
-	if (request->channel)
-		deliver(request, message);
-	request_drop(request);
+	detach_with(request, message, 200);
+	free_request(request);
+}
+
+static int status_of(const struct request *request, enum jsonrpc_code code)
+{
+	if (request->http_status)
+		return request->http_status;
+	switch (code) {
+	case JSONRPC_PARSE_ERROR:
+	case JSONRPC_INVALID_REQUEST:
+	case JSONRPC_HEADER_MISMATCH:
+	case JSONRPC_MISSING_CAPABILITY:
+	case JSONRPC_UNSUPPORTED_VERSION:
+		return 400;
+	case JSONRPC_METHOD_NOT_FOUND:
+		return request->frame.version >= MCP_2026_07_28 ? 404 : 200;
+	case JSONRPC_INVALID_PARAMS:
+	case JSONRPC_INTERNAL_ERROR:
+		break;
+	}
+	return 200;
 }
 
 void request_fail(struct request *request, enum jsonrpc_code code, const char *text,
@@ -100,10 +160,9 @@ void request_fail(struct request *request, enum jsonrpc_code code, const char *t
 	struct buf message = BUF_INIT(LIMIT_REPLY_BYTES);
 
 	jsonrpc_error(&message, request->id, code, text, data);
-	if (request->channel)
-		deliver(request, &message);
+	detach_with(request, &message, status_of(request, code));
 	buf_finish(&message);
-	request_drop(request);
+	free_request(request);
 }
 
 void request_fail_quoting(struct request *request, enum jsonrpc_code code, const char *text,
@@ -120,22 +179,22 @@ void request_fail_quoting(struct request *request, enum jsonrpc_code code, const
 
 void request_abandon(struct request *request)
 {
-	struct mcp_server *server = request->channel->server;
+	struct call *call = request->call;
 
-	detach(request);
 	if (request->is_waiting_for_facts)
-		mcp_server_forget(server, request);
-	if (request->call)
-		call_cancel(request->call); /* it is dropped when the call is over */
+		mcp_server_forget(request->client->server, request);
+	detach_with(request, NULL, 0);
+	if (call)
+		call_cancel(call); /* the request goes when the call is over */
 	else
-		request_drop(request);
+		free_request(request);
 }
 
-struct batch *batch_create(struct channel *channel, size_t request_count)
+struct batch *batch_create(struct sink *sink, size_t request_count)
 {
 	struct batch *batch = alloc_zeroed(sizeof(*batch));
 
-	batch->channel = channel;
+	batch->sink = sink;
 	batch->request_count = request_count;
 	batch->open_count = 1;
 	/* The brackets and commas come on top of what the answers share. */
@@ -145,11 +204,15 @@ struct batch *batch_create(struct channel *channel, size_t request_count)
 
 void batch_release(struct batch *batch)
 {
+	struct sink *sink = batch->sink;
+
 	if (--batch->open_count > 0)
 		return;
-	if (batch->channel && batch->out.length > 0) {
+	if (sink && batch->out.length > 0) {
 		(void)buf_append_byte(&batch->out, ']');
-		channel_send(batch->channel, &batch->out);
+		sink->answer(sink, &batch->out, 200);
+	} else if (sink && batch->has_requests) {
+		sink->end_without_answer(sink);
 	}
 	buf_finish(&batch->out);
 	free(batch);

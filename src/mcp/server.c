@@ -32,6 +32,7 @@ struct mcp_server *mcp_server_create(const struct mcp_server_config *config)
 	json_object_seed(seed);
 	server->config = *config;
 	server->parsers = parser_pool_create(config->loop);
+	server->rules.protocol = config->protocol;
 	for (era = ERA_LEGACY; era <= ERA_MODERN; era++)
 		server->rules.of_era[era] = (struct sandbox_exec_rules){
 			.timeout_s = config->timeout_s,
@@ -52,17 +53,16 @@ void mcp_server_destroy(struct mcp_server *server)
 static void facts_came(void *context, const struct exec_facts *facts, const struct error *err)
 {
 	struct mcp_server *server = context;
-	struct request *request = server->waiting_for_facts;
+	struct request *request;
 
 	(void)err; /* the list is then more general, and whoever probed has logged why */
-	server->is_probing = false;
-	server->waiting_for_facts = NULL;
-	while (request) {
-		struct request *next = request->next_waiting;
-
+	/* An answer may bring the next request, or show that another client is gone. */
+	while ((request = server->waiting_for_facts)) {
+		server->waiting_for_facts = request->next_waiting;
+		request->is_waiting_for_facts = false;
 		tools_list_answer(request, facts);
-		request = next;
 	}
+	server->is_probing = false;
 }
 
 void mcp_server_want_facts(struct mcp_server *server, struct request *request)

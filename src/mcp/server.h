@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * The MCP server: what every channel shares (the tool's text, limits, the
+ * The MCP server: what all clients share (the tool's text, limits, the
  * threads that parse large messages). It knows no sockets and no backend by
  * name. Loop thread throughout; creating it starts no thread and takes no time.
  */
@@ -34,6 +34,6 @@ struct mcp_server_config {
 };
 
 struct mcp_server *mcp_server_create(const struct mcp_server_config *config);
-/* After every channel was closed and registry_shut_down reported that all is gone, before
- * loop_destroy. Takes NULL. */
+/* After every channel and endpoint was closed and registry_shut_down reported that all is gone,
+ * before loop_destroy. Takes NULL. */
 void mcp_server_destroy(struct mcp_server *server);

@@ -10,14 +10,14 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* Whether one more would be more than a channel may have in flight. */
+/* Whether one more would be more than a client may have in flight. */
 static bool is_busy(const struct request *request)
 {
-	const struct channel *channel = request->channel;
+	const struct client *client = request->client;
 
 	/* Cancelled calls are no requests any more, but they still run. */
-	return channel->request_count > LIMIT_CHANNEL_QUEUE_MESSAGES ||
-	       session_calls(channel->session) >= LIMIT_CHANNEL_QUEUE_MESSAGES;
+	return client->request_count > LIMIT_CHANNEL_QUEUE_MESSAGES ||
+	       session_calls(client->session) >= LIMIT_CHANNEL_QUEUE_MESSAGES;
 }
 
 /* --- tools/list ------------------------------------------------------------ */
@@ -41,19 +41,19 @@ void tools_list(struct request *request, const struct incoming_item *item)
 			     "Server is busy: too many requests are unanswered.", NULL);
 		return;
 	}
-	mcp_server_want_facts(request->channel->server, request);
+	mcp_server_want_facts(request->client->server, request);
 }
 
 void tools_list_answer(struct request *request, const struct exec_facts *facts)
 {
-	const struct mcp_server_config *config = &request->channel->server->config;
+	const struct mcp_server_config *config = &request->client->server->config;
 	struct buf message = BUF_INIT(LIMIT_REPLY_BYTES);
 	const struct tools_text text = {
 		.facts = facts,
 		.timeout_s = config->timeout_s,
 		.max_timeout_s = config->max_timeout_s,
 		.output_limit_bytes = config->output_limit_bytes,
-		.takes_handle = mcp_server_takes_handle(request->channel->server, era_of(request)),
+		.takes_handle = mcp_server_takes_handle(request->client->server, era_of(request)),
 		.override = config->description_override,
 		.extension = config->description_extension,
 	};
@@ -100,7 +100,7 @@ static void send_progress(void *context, uint64_t elapsed_ms, const char *messag
 	uint64_t now_ms = clock_now_ms();
 	struct buf out = BUF_INIT(LIMIT_REPLY_BYTES);
 
-	if (!request->channel || !request->progress_token)
+	if (!request_is_wanted(request) || !request->progress_token)
 		return;
 	/* A registry's pull can report a thousand times a second. */
 	if (request->progress_sent_ms && now_ms - request->progress_sent_ms < LIMIT_PROGRESS_GAP_MS)
@@ -117,7 +117,7 @@ static void send_progress(void *context, uint64_t elapsed_ms, const char *messag
 	if (request->frame.version >= MCP_2025_03_26)
 		append_progress_text(&out, message, elapsed_ms);
 	(void)buf_append_string(&out, "}}");
-	channel_send(request->channel, &out);
+	request_notify(request, &out);
 	buf_finish(&out);
 }
 
@@ -126,7 +126,7 @@ static void call_done(void *context, struct buf *reply, bool is_cancelled)
 	struct request *request = context;
 
 	request->call = NULL;
-	if (is_cancelled || !request->channel)
+	if (is_cancelled || !request->client)
 		request_drop(request);
 	else
 		request_answer(request, reply);
@@ -152,8 +152,9 @@ static void start_call(struct request *request, const struct incoming_item *item
 	};
 
 	request->progress_token = jsonrpc_id_text(json_object_get(meta, "progressToken"));
-	request->call =
-		call_start(request->channel->session, &item->arguments->request, &callbacks);
+	request->call = call_start(request->client->session, &item->arguments->request, &callbacks);
+	if (request->sink)
+		request->sink->expect_call(request->sink, request);
 }
 
 void tools_call(struct request *request, const struct incoming_item *item)
