@@ -218,7 +218,9 @@ const struct backend_type *choose_backend(struct config *config, const struct op
 	warn_of_unused(type, options);
 	config->backend_name = type->name;
 	if (!option_is_given(options, OPTION_POOL))
-		config->registry.pool_size = type->default_pool;
+		config->registry.pool_size = config->transport == TRANSPORT_HTTP
+						     ? type->default_pool_of_many
+						     : type->default_pool;
 	*reason = why;
 	return type;
 }

@@ -117,6 +117,8 @@ int config_load(struct config *config, const struct options *options, enum optio
 	config->backend.host_included =
 		(const char *const *)options->values[OPTION_HOST_INCLUDE].texts;
 	load_limits(&config->backend, options);
+	config->backend.is_for_many =
+		command == OPTION_COMMAND_SERVE && config->transport == TRANSPORT_HTTP;
 	if (rights_choose(&config->rights, options, err) < 0)
 		return -1;
 	config->backend.server_uid = config->rights.uid;

@@ -269,7 +269,7 @@ const struct option_spec option_table[OPTION_COUNT] = {
 		.group = OPTION_GROUP_CORE,
 		.flags = OPTION_SERVE_ONLY,
 		.argument = "POOL",
-		.fallback_note = "native: 1; others: 0",
+		.fallback_note = "native: 1, over http 4; others: 0",
 		.help = "Sandboxes that are kept ready, so that a first call need not wait for "
 			"one. Given, they are made as soon as a client has come. They count "
 			"among --max-sandboxes, but keep no client from its own.",
@@ -597,7 +597,8 @@ const struct option_spec option_table[OPTION_COUNT] = {
 		.group = OPTION_GROUP_NATIVE,
 		.fallback_note = "--memory must hold",
 		.help = "Accept --memory and --cpu where no control group holds them: each process "
-			"is then limited to --memory, the sandbox is not.",
+			"is then limited to --memory, the sandbox is not. Over http, without it such a "
+			"machine is refused.",
 	},
 	[OPTION_HOST_EXCLUDE] = {
 		.name = "host-exclude",

@@ -48,6 +48,8 @@ struct backend_config {
 	uint64_t total_memory_bytes;
 	uint64_t total_pids;
 	bool allows_unlimited_memory; /* where memory_bytes or cpu_milli cannot be held */
+	/* Many clients share the machine: its memory is to be limited, asked for or not. */
+	bool is_for_many;
 	unsigned long nofile_soft;    /* soft RLIMIT_NOFILE before we raised it, for children */
 	unsigned long nofile_hard;    /* in force now */
 	/* Whom the server becomes once the backend is open, if that can do without root
@@ -95,9 +97,10 @@ struct backend_type {
 	const char *const *options;
 	/* Why this build lacks it, and how to get it; then every function below is NULL. */
 	const char *missing;
-	/* Sandboxes that a server on stdio keeps ready unless --pool says otherwise: none where one
-	 * costs money, or much of the machine. */
+	/* Sandboxes that a server keeps ready unless --pool says otherwise, with one client and with
+	 * many: none where one costs money, or much of the machine. */
 	unsigned default_pool;
+	unsigned default_pool_of_many;
 
 	/* Main thread, before threads exist. Takes little time: what is slow (probing an
 	 * engine, reading an image) waits for check, unless it takes rights that the server gives

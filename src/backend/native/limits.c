@@ -88,6 +88,13 @@ int limits_check(const struct backend_config *config, const struct cgroups_facts
 		return 0;
 	if (config->memory_bytes > 0 && !facts->holds[CGROUP_MEMORY])
 		return refuse("--memory", "memory", facts, err);
+	if (config->is_for_many && !facts->holds[CGROUP_MEMORY])
+		return error_set(
+			err, ERROR_CONFIG,
+			"With many clients each sandbox needs a limit of memory, and none "
+			"can be held here: there is no memory control group (%s). Either " CURE
+			", or accept that with --allow-unlimited-memory.",
+			facts->reason);
 	if (config->cpu_milli > 0 && !facts->holds[CGROUP_CPU])
 		return refuse("--cpu", "cpu", facts, err);
 	return 0;

@@ -210,6 +210,7 @@ const struct backend_type backend_native = {
 	.summary = "Linux namespaces, without a daemon",
 	.options = native_options,
 	.default_pool = 1,
+	.default_pool_of_many = 4,
 	.open = native_open,
 	.close = native_close,
 	.kept_paths = native_kept_paths,
