@@ -224,6 +224,26 @@
 /* For a lock file that somebody else swept up while it was being made. */
 #define LIMIT_OWNER_TRIES 8
 
+/* --- http: who may use it ----------------------------------------------- */
+
+/* --auth-token-file: all of it, and how many it may hold. Every request is compared with each of
+ * them, which takes 0.2 ms for so many. */
+#define LIMIT_TOKEN_FILE_BYTES (2 * MIB)
+#define LIMIT_TOKENS 10000
+/* The name of a token's holder is also a key and a field of the log. */
+#define LIMIT_TOKEN_NAME_BYTES 64
+/* Shorter ones can be guessed; longer ones leave no room in the head of a request. */
+#define LIMIT_TOKEN_MIN_BYTES 16
+#define LIMIT_TOKEN_MAX_BYTES 1024
+/* A host's name in Host, Origin, --allow-host and --allow-origin: what DNS allows. */
+#define LIMIT_HOST_NAME_BYTES 253
+/* --allow-host and --allow-origin, each: every request is compared with all. */
+#define LIMIT_ALLOWED_NAMES 256
+/* Refused requests in the log: so many at once, then one for each such time; the rest is counted.
+ */
+#define LIMIT_REFUSALS_LOGGED 10
+#define LIMIT_REFUSAL_GAP_MS 1000
+
 /* --- http --------------------------------------------------------------- */
 
 /* The head of a request; what node takes as well. */
