@@ -228,7 +228,7 @@ static int exec_once(struct start *start, struct error *err)
 	/* What is made at once leaves nothing when it is killed; from here on something lives. */
 	backend = choose_open(&start->config, type, err);
 	stop_on_signal(&cancel);
-	if (backend && rights_settle(&start->config.rights, backend, err) == 0)
+	if (backend && rights_settle(&start->config.rights, backend, NULL, err) == 0)
 		exit_code = run_with(backend, &start->options, &cancel, err);
 	backend_close(backend);
 	stop_on_signal(NULL);

@@ -11,6 +11,7 @@
 #include "base/number.h"
 
 #include <assert.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/keyctl.h>
@@ -162,8 +163,32 @@ static int await_single_thread(struct error *err)
 	}
 }
 
+static int allow_folder(int ruleset, const char *path, struct error *err)
+{
+	CLEANUP(cleanup_free) char *folder = alloc_string(path);
+	char *slash = strrchr(folder, '/');
+
+	/* Of what is in the root directory, the file alone: its folder would be everything. */
+	if (!slash || slash == folder)
+		return landlock_allow(ruleset, path, LANDLOCK_REACH_READ, err);
+	*slash = '\0';
+	return landlock_allow(ruleset, folder, LANDLOCK_REACH_READ, err);
+}
+
+/* The folder, because a file is changed by putting another in its place; and where links lead to
+ * now, because that is how some keep their secrets. */
+static int allow_file(int ruleset, const char *path, struct error *err)
+{
+	CLEANUP(cleanup_free) char *target = realpath(path, NULL);
+
+	if (allow_folder(ruleset, path, err) < 0)
+		return -1;
+	return target ? allow_folder(ruleset, target, err) : 0;
+}
+
 /* Made while every path can still be opened. */
-static int make_wall(const char *const *kept_paths, int *ruleset, struct error *err)
+static int make_wall(const char *const *kept_paths, const struct rights_file *files, int *ruleset,
+		     struct error *err)
 {
 	/* Where the C library looks up whether an id is somebody's, so that no sandbox gets it. */
 	static const char *const of_names[] = { "/etc/nsswitch.conf", "/etc/passwd",
@@ -178,6 +203,10 @@ static int make_wall(const char *const *kept_paths, int *ruleset, struct error *
 	}
 	for (; *kept_paths; kept_paths++) {
 		if (landlock_allow(*ruleset, *kept_paths, LANDLOCK_REACH_ALL, err) < 0)
+			return -1;
+	}
+	for (; files && files->path; files++) {
+		if (allow_file(*ruleset, files->path, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -251,7 +280,8 @@ static int keep_kill_alone(struct error *err)
  * The order matters: what needs root comes first, what would be undone by a later step after
  * it, and the wall that even these steps could not work behind last.
  */
-int rights_drop(uid_t uid, gid_t gid, const char *const *kept_paths, struct error *err)
+int rights_drop(uid_t uid, gid_t gid, const char *const *kept_paths,
+		const struct rights_file *files, struct error *err)
 {
 	CLEANUP(cleanup_fd) int ruleset = -1;
 
@@ -260,7 +290,7 @@ int rights_drop(uid_t uid, gid_t gid, const char *const *kept_paths, struct erro
 	/* With root's rights: rules for paths that only root can open; a limit is raised; the
 	 * bounding set takes SETPCAP. */
 	lift_thread_limit();
-	if (make_wall(kept_paths, &ruleset, err) < 0 || leave_keyring(err) < 0 ||
+	if (make_wall(kept_paths, files, &ruleset, err) < 0 || leave_keyring(err) < 0 ||
 	    empty_bounding_set(err) < 0)
 		return -1;
 	/* A directory that we stand in can be opened from inside, whoever we are. */
@@ -290,7 +320,29 @@ static int refuse_to_keep(const struct rights *rights, const struct backend *bac
 	return 0;
 }
 
-int rights_settle(const struct rights *rights, struct backend *backend, struct error *err)
+/* By trying: modes, access lists, folders above and the wall all have a say. */
+static int check_files(const struct rights *rights, const struct rights_file *files,
+		       struct error *err)
+{
+	for (; files && files->path; files++) {
+		int fd = open(files->path, O_RDONLY | O_CLOEXEC);
+
+		if (fd < 0)
+			return error_set(
+				err, ERROR_CONFIG,
+				"--%s: SIGHUP reads %s again, and user %u, whom the server "
+				"became, cannot (%s). Let that user read it (chown %u %s) "
+				"and search the folders above, or choose another by "
+				"--run-as.",
+				files->option, files->path, (unsigned)rights->uid,
+				error_errno_text(errno), (unsigned)rights->uid, files->path);
+		(void)close(fd);
+	}
+	return 0;
+}
+
+int rights_settle(const struct rights *rights, struct backend *backend,
+		  const struct rights_file *files, struct error *err)
 {
 	const char *const *kept_paths;
 
@@ -303,9 +355,9 @@ int rights_settle(const struct rights *rights, struct backend *backend, struct e
 	kept_paths = backend_kept_paths(backend);
 	if (!kept_paths)
 		return refuse_to_keep(rights, backend, err);
-	if (rights_drop(rights->uid, rights->gid, kept_paths, err) < 0)
+	if (rights_drop(rights->uid, rights->gid, kept_paths, files, err) < 0)
 		return error_wrap(err, "giving up root's rights (--run-as root keeps them)");
 	log_event(LOG_INFO, "rights_dropped", LOG_NUMBER("uid", rights->uid),
 		  LOG_NUMBER("gid", rights->gid));
-	return 0;
+	return check_files(rights, files, err);
 }

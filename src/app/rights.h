@@ -25,10 +25,20 @@ struct rights {
 /* --run-as, else whoever ran sudo, else nobody; without root who we are. USAGE or CONFIG. */
 int rights_choose(struct rights *rights, const struct options *options, struct error *err);
 
+/* A file that is read again while the server runs. */
+struct rights_file {
+	const char *option; /* that names it */
+	const char *path;   /* absolute */
+};
+
 /* Gives up what the backend can do without, for ever, and logs what became of it; as an ordinary
- * user does nothing. No other thread may exist. */
-int rights_settle(const struct rights *rights, struct backend *backend, struct error *err);
+ * user does nothing. `files` ends with a path of NULL; CONFIG, with the remedy, if whoever the
+ * server became cannot read one of them. NULL: there are none. No other thread may exist. */
+int rights_settle(const struct rights *rights, struct backend *backend,
+		  const struct rights_file *files, struct error *err);
 
 /* The way there, in order: afterwards only what is below `kept_paths` (NULL-terminated) can be
- * opened. On failure the process is half-way and must end. */
-int rights_drop(uid_t uid, gid_t gid, const char *const *kept_paths, struct error *err);
+ * opened, and the folders of `files` (as above) be read. On failure the process is half-way and
+ * must end. */
+int rights_drop(uid_t uid, gid_t gid, const char *const *kept_paths,
+		const struct rights_file *files, struct error *err);

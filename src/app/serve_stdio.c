@@ -99,7 +99,7 @@ int serve_stdio(const struct serve_request *request, struct error *err)
 	struct stdio_server server = { 0 };
 	int result;
 
-	if (rights_settle(&request->config->rights, request->backend, err) < 0)
+	if (rights_settle(&request->config->rights, request->backend, NULL, err) < 0)
 		return -1;
 	if (request->is_bare && isatty(STDIN_FILENO))
 		greet(request->backend_name);

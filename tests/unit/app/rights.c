@@ -183,11 +183,14 @@ static void an_ordinary_user_cannot_ask(void **state)
 
 /* --- afterwards ----------------------------------------------------------------------- */
 
-/* A directory that is kept, one beside it, and two processes of others. */
+/* A directory that is kept, one beside it, one of files that are read again (a link among them, to
+ * a fourth), and two processes of others. */
 struct scene {
 	char folder[64];
 	char kept[80];
 	char closed[80];
+	char reread[80];
+	char linked[80];
 	pid_t of_same;
 	pid_t of_another;
 };
@@ -219,6 +222,14 @@ static void make_file(const char *folder, const char *name)
 	assert_int_equal(chmod(path, 0666), 0);
 }
 
+static void make_link(const struct scene *scene)
+{
+	char path[160];
+
+	(void)snprintf(path, sizeof(path), "%s/link", scene->reread);
+	assert_int_equal(symlink("../linked/target", path), 0);
+}
+
 static void set_scene(struct scene *scene)
 {
 	(void)snprintf(scene->folder, sizeof(scene->folder), "/tmp/rights-XXXXXX");
@@ -226,31 +237,43 @@ static void set_scene(struct scene *scene)
 	assert_int_equal(chmod(scene->folder, 0755), 0);
 	(void)snprintf(scene->kept, sizeof(scene->kept), "%s/kept", scene->folder);
 	(void)snprintf(scene->closed, sizeof(scene->closed), "%s/closed", scene->folder);
+	(void)snprintf(scene->reread, sizeof(scene->reread), "%s/reread", scene->folder);
+	(void)snprintf(scene->linked, sizeof(scene->linked), "%s/linked", scene->folder);
+	assert_int_equal(mkdir(scene->reread, 0777), 0);
+	assert_int_equal(chmod(scene->reread, 0777), 0);
+	assert_int_equal(mkdir(scene->linked, 0755), 0);
 	assert_int_equal(mkdir(scene->kept, 0755), 0);
 	assert_int_equal(chown(scene->kept, SOMEBODY, SOMEBODY), 0);
 	assert_int_equal(mkdir(scene->closed, 0755), 0);
 	make_file(scene->kept, "file");
 	make_file(scene->closed, "file");
+	make_file(scene->reread, "file");
+	make_file(scene->reread, "new");
+	make_file(scene->linked, "target");
+	make_link(scene);
 	scene->of_same = start_sleeper(SOMEBODY);
 	scene->of_another = start_sleeper(ANOTHER);
 }
 
 static void strike_scene(const struct scene *scene)
 {
+	static const char *const files[] = { "closed/file",  "kept/file",  "kept/made",
+					     "reread/file",  "reread/new", "reread/link",
+					     "linked/target" };
 	char path[160];
 
 	(void)kill(scene->of_same, SIGKILL);
 	(void)kill(scene->of_another, SIGKILL);
 	(void)waitpid(scene->of_same, NULL, 0);
 	(void)waitpid(scene->of_another, NULL, 0);
-	(void)snprintf(path, sizeof(path), "%s/file", scene->closed);
-	(void)unlink(path);
-	(void)snprintf(path, sizeof(path), "%s/file", scene->kept);
-	(void)unlink(path);
-	(void)snprintf(path, sizeof(path), "%s/made", scene->kept);
-	(void)unlink(path);
+	for (size_t i = 0; i < ARRAY_LENGTH(files); i++) {
+		(void)snprintf(path, sizeof(path), "%s/%s", scene->folder, files[i]);
+		(void)unlink(path);
+	}
 	(void)rmdir(scene->kept);
 	(void)rmdir(scene->closed);
+	(void)rmdir(scene->reread);
+	(void)rmdir(scene->linked);
 	assert_int_equal(rmdir(scene->folder), 0);
 }
 
@@ -344,6 +367,19 @@ static bool uses_what_is_kept(const struct scene *scene)
 	       opens("/etc", "passwd", O_RDONLY);
 }
 
+/* A file is replaced by another of its name, and links are followed. */
+static bool reads_files_again(const struct scene *scene)
+{
+	return opens(scene->reread, "file", O_RDONLY) && opens(scene->reread, "new", O_RDONLY) &&
+	       opens(scene->reread, "link", O_RDONLY);
+}
+
+static bool does_not_write_what_it_reads(const struct scene *scene)
+{
+	return !opens(scene->reread, "file", O_RDWR) &&
+	       !opens(scene->reread, "made", O_WRONLY | O_CREAT);
+}
+
 static bool traces_nobody(const struct scene *scene)
 {
 	return ptrace(PTRACE_ATTACH, scene->of_same, NULL, NULL) < 0 && errno == EPERM &&
@@ -369,6 +405,8 @@ static const struct {
 	{ "it reads no secret", reads_no_secret, false },
 	{ "it reads nothing else", reads_nothing_else, true },
 	{ "it uses what is kept", uses_what_is_kept, false },
+	{ "it reads files again", reads_files_again, false },
+	{ "it does not write what it reads again", does_not_write_what_it_reads, true },
 	{ "it traces nobody", traces_nobody, true },
 	{ "it kills processes of others", kills_processes_of_others, false },
 };
@@ -380,9 +418,17 @@ static int check_claims(const struct scene *scene)
 	const gid_t further[] = { 0, 4 };
 	bool is_walled = has_landlock();
 	struct error err = ERROR_INIT;
+	char file[96], link[96];
+	const struct rights_file files[] = {
+		{ "a", file },
+		{ "b", link },
+		{ NULL, NULL },
+	};
 
+	(void)snprintf(file, sizeof(file), "%s/file", scene->reread);
+	(void)snprintf(link, sizeof(link), "%s/link", scene->reread);
 	if (setgroups(ARRAY_LENGTH(further), further) < 0 ||
-	    rights_drop(SOMEBODY, ANOTHER, kept, &err) < 0) {
+	    rights_drop(SOMEBODY, ANOTHER, kept, files, &err) < 0) {
 		(void)fprintf(stderr, "# %s\n", err.message);
 		return 255;
 	}
