@@ -112,6 +112,11 @@ void loop_destroy(struct loop *loop)
 	free(loop);
 }
 
+struct event_base *loop_base(struct loop *loop)
+{
+	return loop->base;
+}
+
 void loop_run(struct loop *loop)
 {
 	do {

@@ -13,6 +13,7 @@
 
 #include <stdint.h>
 
+struct event_base;
 struct loop;
 struct loop_timer;
 struct loop_watch;
@@ -27,6 +28,9 @@ struct loop_task {
 
 struct loop *loop_create(struct error *err);
 void loop_destroy(struct loop *loop);
+/* libevent's own, for transport/http alone: sockets that are watched for reading, writing and
+ * hanging up at once. Its events go before the loop does. */
+struct event_base *loop_base(struct loop *loop);
 /* Runs until loop_stop. */
 void loop_run(struct loop *loop);
 /* Any thread. */
