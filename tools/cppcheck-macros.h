@@ -5,3 +5,4 @@
 #define DL_FOREACH2(head, each, following) for (each = head; each; each = (each)->following)
 #define DL_FOREACH_SAFE(head, each, kept) for (each = head; each; each = kept)
 #define HASH_ITER(handle, head, each, kept) for (each = head; each; each = kept)
+#define LL_FOREACH(head, each) for (each = head; each; each = (each)->next)

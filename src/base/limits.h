@@ -261,6 +261,58 @@
 /* All trailers of one body. */
 #define LIMIT_HTTP_TRAILER_BYTES (4 * KIB)
 
+/* --max-connections: a descriptor and about 1 KiB each; and what it may be set to. */
+#define LIMIT_DEFAULT_CONNECTIONS 4096
+#define LIMIT_MAX_CONNECTIONS 100000
+/* Connections that have proved nothing yet, where somebody must: in all and of one address (of one
+ * /64 in IPv6). Those from this machine count only against --max-connections. */
+#define LIMIT_HTTP_UNTRUSTED 256
+#define LIMIT_HTTP_UNTRUSTED_PER_PEER 64
+#define LIMIT_HTTP_UNTRUSTED_BODY_BYTES (64 * KIB)
+/* From the first byte (or the connection's start, TLS included) to the end of a head. */
+#define LIMIT_HTTP_HEAD_MS 10000
+/* For a whole body: 16 MiB at one megabit in a second. */
+#define LIMIT_HTTP_BODY_MS 120000
+/* Between two requests: what proxies and browsers are used to. */
+#define LIMIT_HTTP_IDLE_MS 75000
+/* Of an open stream: proxies cut what is silent for 30 or 60 s. */
+#define LIMIT_HTTP_COMMENT_MS 15000
+/* Waiting for one client that reads too slowly: two of the largest replies. */
+#define LIMIT_HTTP_UNSENT_BYTES (2 * LIMIT_REPLY_BYTES)
+/* A client with bytes waiting for it takes so many (or all) in this time, or loses the connection:
+ * no usable line is slower, and 8 MiB must not be held for hours. */
+#define LIMIT_HTTP_STALL_MS 30000
+#define LIMIT_HTTP_STALL_BYTES (64 * KIB)
+/* A machine that is gone without a word (unplugged, asleep): for the kernel to give up. */
+#define LIMIT_HTTP_SILENT_PEER_MS 120000
+/* In the kernel and not sent yet; the rest waits here, where it is counted. */
+#define LIMIT_HTTP_KERNEL_UNSENT_BYTES (128 * KIB)
+/* Behind the last answer: read and dropped, so that a client that is still sending sees the answer
+ * and not a reset. One whole message, and its head. */
+#define LIMIT_HTTP_LINGER_BYTES (LIMIT_MESSAGE_BYTES + 64 * KIB)
+#define LIMIT_HTTP_LINGER_MS 5000
+/* What one connection may read, or how many requests it may make, before it is another's turn; and
+ * how long connections that want more are served before others are looked at. */
+#define LIMIT_HTTP_TURN_BYTES (64 * KIB)
+#define LIMIT_HTTP_TURN_REQUESTS 16
+#define LIMIT_HTTP_BULK_US 1000
+/* The head of an answer. */
+#define LIMIT_HTTP_ANSWER_HEAD_BYTES (16 * KIB)
+/* Sockets that listen: a name may have several addresses, systemd may pass several. */
+#define LIMIT_HTTP_LISTENERS 16
+/* Connections waiting to be accepted; the kernel has its own limit, which is often lower. */
+#define LIMIT_HTTP_BACKLOG 1024
+/* Accepted at once, before connections that are there get their turn. */
+#define LIMIT_HTTP_ACCEPTS 64
+/* Without a descriptor to accept with: until the next attempt. */
+#define LIMIT_HTTP_ACCEPT_PAUSE_MS 100
+/* For another process that is making a socket in the same directory. */
+#define LIMIT_HTTP_UNIX_LOCK_MS 1000
+/* What happens because of clients and would fill the log: once in this time. */
+#define LIMIT_HTTP_LOG_MS 60000
+/* A file with a certificate and its chain, or with a key. */
+#define LIMIT_TLS_FILE_BYTES (1 * MIB)
+
 /* --- log ---------------------------------------------------------------- */
 
 #define LIMIT_LOG_RING_BYTES (64 * KIB)
