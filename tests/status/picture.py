@@ -9,8 +9,8 @@ A, B, C, D = "3f9a1c07be42", "8d15e2709cab", "5b60f4d8a913", "e07c42119d5f"
 
 def work(stand_in):
     stand_in.sessions = [
-        session("17", "alice", age_s=5400, idle_s=0), session("18", "alice", age_s=1260, idle_s=95),
-        session("21", "bob", age_s=310, idle_s=12, protocol="2025-06-18")]
+        session("41c2f0", "alice", age_s=5400, idle_s=0), session("9d07be", "alice", age_s=1260, idle_s=95),
+        session("e530a8", "bob", age_s=310, idle_s=12, protocol="2025-06-18")]
     stand_in.sandboxes = [
         sandbox(A, "alice", age_s=5390, idle_s=0, running=2), sandbox(B, "alice", age_s=1255, idle_s=95),
         sandbox(C, "bob", age_s=300, idle_s=0, running=1, waiting=1),
@@ -21,7 +21,7 @@ def work(stand_in):
         running("make -j4 check", "bob", sandbox=C, age_s=12),
         running("git log --oneline", "bob", sandbox=C, age_s=1, state="waiting"),
         ended("cat > /workspace/primes.py", "carol", sandbox=D, age_s=8, duration_ms=1.9, stdout_bytes=0),
-        ended("grep -rn 'TODO' src | head -40", "bob", sandbox=C, age_s=15, duration_ms=38.2, stdout_bytes=3318),
+        ended("grep -rn 'main(' src | head -40", "bob", sandbox=C, age_s=15, duration_ms=38.2, stdout_bytes=3318),
         ended("python3 train.py --epochs 500", "bob", sandbox=C, age_s=47, exit_code=124,
               ended_by="timeout", duration_ms=120004.0, stdout_bytes=91520, stderr_bytes=412),
         ended("echo safe \u202etxt.exe", "alice", sandbox=B, age_s=95, duration_ms=0.7, stdout_bytes=18),
