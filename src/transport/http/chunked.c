@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "transport/http/chunked.h"
 
+#include "base/attr.h"
 #include "transport/http/syntax.h"
 
 #include <assert.h>
@@ -94,8 +95,10 @@ static enum http_parse end_size(struct http_chunked *chunked, struct http_chunke
 		size = size << 4 | (uint64_t)http_hex_value(rest.at[0]);
 		skip(&rest, 1);
 	}
-	if (rest.bytes == chunked->line_bytes || !are_extensions(rest))
+	if (rest.bytes == chunked->line_bytes || (rest.bytes > 0 && rest.at[0] != ';'))
 		return refuse(step, 400, "A chunk does not begin with its size in hexadecimal.");
+	if (!are_extensions(rest))
+		return refuse(step, 400, "A chunk extension is not NAME or NAME=VALUE.");
 	chunked->extension_bytes += rest.bytes;
 	if (chunked->extension_bytes > LIMIT_HTTP_EXTENSION_BYTES)
 		return refuse(step, 400, "The chunk extensions are too long.");
@@ -105,6 +108,20 @@ static enum http_parse end_size(struct http_chunked *chunked, struct http_chunke
 	chunked->left = size;
 	chunked->state = size > 0 ? HTTP_CHUNKED_DATA : HTTP_CHUNKED_TRAILER;
 	return HTTP_PARSE_MORE;
+}
+
+/* What says how messages are framed or routed came too late to be followed, and must not seem to
+ * have been (RFC 9110 section 6.5.1). */
+static bool is_too_late(struct http_span name)
+{
+	static const char *const names[] = { "Content-Length", "Host", "Transfer-Encoding" };
+	size_t i;
+
+	for (i = 0; i < ARRAY_LENGTH(names); i++) {
+		if (http_is_named(name, names[i]))
+			return true;
+	}
+	return false;
 }
 
 static enum http_parse end_trailer(struct http_chunked *chunked, struct http_chunked_step *step)
@@ -118,6 +135,8 @@ static enum http_parse end_trailer(struct http_chunked *chunked, struct http_chu
 	}
 	if (!http_split_field(line, &name, &value))
 		return refuse(step, 400, "A trailer is not NAME: VALUE.");
+	if (is_too_late(name))
+		return refuse(step, 400, "A trailer belongs into the head.");
 	chunked->trailer_bytes += line.bytes;
 	if (chunked->trailer_bytes > LIMIT_HTTP_TRAILER_BYTES)
 		return refuse(step, 431, "The trailers are too long.");

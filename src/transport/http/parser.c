@@ -32,6 +32,7 @@ struct first_line {
 };
 
 static const char only_slash[] = "/";
+static const char empty_lines[] = "Empty lines stand before the request.";
 
 /* False. */
 static bool refuse(struct refusal *refusal, int status, const char *reason)
@@ -164,6 +165,9 @@ static bool check_field(struct http_span line, struct refusal *refusal)
 		return refuse(refusal, 400, "A header line begins with white space.");
 	if (!http_split_field(line, &name, &value))
 		return refuse(refusal, 400, "A header line is not NAME: VALUE.");
+	/* No sender puts one there, and some readers then see another coding, and no body. */
+	if (http_is_named(name, "Transfer-Encoding") && memchr(line.at, '\t', line.bytes))
+		return refuse(refusal, 400, "There is a tab in Transfer-Encoding.");
 	return true;
 }
 
@@ -177,8 +181,7 @@ static enum http_parse end_line(struct http_head *head, struct http_span line,
 		if (head->lines > 0)
 			return HTTP_PARSE_DONE;
 		/* RFC 9112 section 2.2: some clients send one too many behind a body. */
-		is_good = head->line_start == 0 ||
-			  refuse(refusal, 400, "Empty lines stand before the request.");
+		is_good = head->line_start == 0 || refuse(refusal, 400, empty_lines);
 		return is_good ? HTTP_PARSE_MORE : HTTP_PARSE_BAD;
 	}
 	if (head->lines == 0)
@@ -191,8 +194,16 @@ static enum http_parse end_line(struct http_head *head, struct http_span line,
 	return is_good ? HTTP_PARSE_MORE : HTTP_PARSE_BAD;
 }
 
+/* Also when no CRLF makes it an empty line. */
+static bool is_line_end_before_request(const struct http_head *head)
+{
+	return head->lines == 0 && head->seen_bytes == head->line_start;
+}
+
 static bool check_byte(const struct http_head *head, char byte, struct refusal *refusal)
 {
+	if (byte == '\n' && is_line_end_before_request(head))
+		return refuse(refusal, 400, empty_lines);
 	if (byte == '\n')
 		return refuse(refusal, 400, "A line ends with LF alone, not with CRLF.");
 	if (http_is_control(byte))
@@ -224,7 +235,10 @@ static enum http_parse find_end(struct http_head *head, const char *data, size_t
 		if (head->seen_bytes + 1 == window)
 			break;
 		if (at[1] != '\n') {
-			(void)refuse(refusal, 400, "There is a CR without its LF in the head.");
+			(void)refuse(refusal, 400,
+				     is_line_end_before_request(head)
+					     ? empty_lines
+					     : "There is a CR without its LF in the head.");
 			return HTTP_PARSE_BAD;
 		}
 		verdict = end_line(head, line, refusal);
@@ -317,7 +331,8 @@ static bool judge_host(struct http_head *head, struct refusal *refusal)
 	 * judged the other one. */
 	if (head->host && strcasecmp(head->host, value) != 0)
 		return refuse(refusal, 400, "Host is not the one of the request target.");
-	head->host = value;
+	if (!head->host)
+		head->host = value;
 	return true;
 }
 
@@ -327,10 +342,11 @@ static bool read_length(struct http_head *head, const char *value, struct refusa
 	bool is_over = false;
 	const char *at;
 
-	/* No sender pads with zeros, and some readers take those for octal. */
-	if (!*value || strspn(value, "0123456789") != strlen(value) ||
-	    (value[0] == '0' && value[1]))
+	if (!*value || strspn(value, "0123456789") != strlen(value))
 		return refuse(refusal, 400, "Content-Length is not a number.");
+	/* No sender pads with zeros, and some readers take those for octal. */
+	if (value[0] == '0' && value[1])
+		return refuse(refusal, 400, "Content-Length begins with a zero.");
 	for (at = value; *at; at++) {
 		is_over |= __builtin_mul_overflow(length, 10, &length);
 		is_over |= __builtin_add_overflow(length, (uint64_t)(*at - '0'), &length);
@@ -393,7 +409,9 @@ static void judge_connection(struct http_head *head)
 		has_close |= http_lists(head->fields[i].value, "close");
 		has_keep_alive |= http_lists(head->fields[i].value, "keep-alive");
 	}
-	head->keeps_alive = !has_close && (head->minor == 1 || has_keep_alive);
+	/* An unknown method may be the rest of a request that somebody else saw end earlier. */
+	head->keeps_alive = !has_close && (head->minor == 1 || has_keep_alive) &&
+			    head->method != HTTP_OTHER_METHOD;
 }
 
 /* --- the contract ------------------------------------------------------------ */

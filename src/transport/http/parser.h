@@ -40,7 +40,7 @@ struct http_head {
 	const char *path;
 	const char *query; /* without its question mark; NULL: none */
 	/* What the client wants to talk to, HOST or HOST:PORT, from the target or from Host, which
-	 * say the same. NULL only in HTTP/1.0. */
+	 * say the same but for the case of letters. NULL only in HTTP/1.0. */
 	const char *host;
 	unsigned minor; /* of HTTP/1.x: 0 or 1 */
 	struct http_field *fields;
@@ -49,7 +49,7 @@ struct http_head {
 	bool has_content_length;
 	uint64_t content_length;
 	bool is_chunked;
-	bool keeps_alive;      /* the client would use the connection again */
+	bool keeps_alive;      /* the connection may be used again */
 	bool expects_continue; /* there is a body, and it is held back until a 100 (Continue) */
 
 	char *text;	   /* what the strings point into */

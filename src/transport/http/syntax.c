@@ -78,6 +78,11 @@ bool http_split_field(struct http_span line, struct http_span *name, struct http
 	return true;
 }
 
+bool http_is_named(struct http_span name, const char *expected)
+{
+	return name.bytes == strlen(expected) && strncasecmp(name.at, expected, name.bytes) == 0;
+}
+
 /* Letters, digits, `others`, and percent signs with two hexadecimal digits each. */
 static bool is_uri_text(struct http_span text, const char *others)
 {

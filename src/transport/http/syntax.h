@@ -23,12 +23,14 @@ bool http_is_token(struct http_span text);
 /* A field's line without its CRLF and without control bytes. False, and nothing set, if it has no
  * name, white space before its colon, or no colon. The white space around the value is dropped. */
 bool http_split_field(struct http_span line, struct http_span *name, struct http_span *value);
+/* Names of fields are the same in whichever case. */
+bool http_is_named(struct http_span name, const char *expected);
 /* HOST or HOST:PORT: a name or address that is not empty, IPv6 in brackets; a port has digits. No
  * user and no comma, with which two hosts would be joined. */
 bool http_is_host(struct http_span text);
 /* RFC 3986: segments with their slashes, percent signs with two hexadecimal digits each. */
 bool http_is_path(struct http_span text);
-/* Visible ASCII but for " # < > and more lenient than RFC 3986: browsers escape no others. */
+/* Visible ASCII but for " # < >. That is more than RFC 3986 allows: browsers escape no others. */
 bool http_is_query(struct http_span text);
 /* 0 to 15, or -1. */
 int http_hex_value(char digit);

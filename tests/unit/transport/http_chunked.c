@@ -107,14 +107,30 @@ static void extensions_and_trailers_are_checked_and_dropped(void **state)
 	} rows[] = {
 		{ "1;a\r\nx\r\n0;b=c;d\r\n\r\n", "x" },
 		{ "1;a=\"b;\\\" =\"\r\nx\r\n0\r\n\r\n", "x" },
-		{ "1\r\nx\r\n0\r\nA: b\r\nContent-Length: 7\r\nC:\r\n\r\n", "x" },
+		{ "1\r\nx\r\n0\r\nA: b\r\nContent-Lengths: 7\r\nC:\r\n\r\n", "x" },
 	};
 	static const char *const refused[] = {
-		"1;\r\n",	    "1;;a\r\n",	      "1;a=\r\n",     "1;=a\r\n",
-		"1; a\r\n",	    "1 ;a\r\n",	      "1;a b\r\n",    "1;a=b c\r\n",
-		"1;a=\"b\r\n",	    "1;a=\"b\"c\r\n", "1;a=\"\\\r\n", "1;a=\"\x01\"\r\n",
-		"0\r\nA : b\r\n",   "0\r\n A: b\r\n", "0\r\nA\r\n",   "0\r\n: b\r\n",
-		"0\r\nA: \x01\r\n", "0\r\nA: b\n",
+		"1;\r\n",
+		"1;;a\r\n",
+		"1;a=\r\n",
+		"1;=a\r\n",
+		"1; a\r\n",
+		"1 ;a\r\n",
+		"1;a b\r\n",
+		"1;a=b c\r\n",
+		"1;a=\"b\r\n",
+		"1;a=\"b\"c\r\n",
+		"1;a=\"\\\r\n",
+		"1;a=\"\x01\"\r\n",
+		"0\r\nA : b\r\n",
+		"0\r\n A: b\r\n",
+		"0\r\nA\r\n",
+		"0\r\n: b\r\n",
+		"0\r\nA: \x01\r\n",
+		"0\r\nA: b\n",
+		"0\r\ncontent-length: 1\r\n",
+		"0\r\nHost: a\r\n",
+		"0\r\nTransfer-Encoding:\r\n",
 	};
 	size_t i;
 
