@@ -66,8 +66,8 @@ struct exchange_callbacks {
 	/* One event: a JSON message without a line break. Takes `message` (free()). */
 	void (*send)(void *context, char *message, size_t bytes);
 	void (*end_stream)(void *context);
-	/* Once for a body, before `answer` or `end_stream`: it no longer takes memory. Not after
-	 * exchange_abandon, which gives the body up itself. */
+	/* Once for a body that is not empty, before `answer` or `end_stream`: it no longer takes
+	 * memory. Not after exchange_abandon, which gives the body up itself. */
 	void (*on_consumed)(void *context, size_t bytes);
 	void *context;
 };

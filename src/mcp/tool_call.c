@@ -157,10 +157,19 @@ static void start_call(struct request *request, const struct incoming_item *item
 		request->sink->expect_call(request->sink, request);
 }
 
+/* A modern request over HTTP has no session whose sandbox it could use. */
+static bool lacks_session(const struct request *request)
+{
+	const struct mcp_server_config *config = &request->client->server->config;
+
+	return config->is_http && config->sandbox_scope == SANDBOX_SCOPE_SESSION &&
+	       era_of(request) == ERA_MODERN;
+}
+
 void tools_call(struct request *request, const struct incoming_item *item)
 {
 	const char *name = jsonrpc_plain_string(json_object_get(item->message->params, "name"));
-	struct error busy = ERROR_INIT;
+	struct error error = ERROR_INIT;
 
 	if (!name) {
 		request_fail(request, JSONRPC_INVALID_PARAMS,
@@ -171,12 +180,19 @@ void tools_call(struct request *request, const struct incoming_item *item)
 		request_fail(request, JSONRPC_INVALID_PARAMS, "arguments must be an object.", NULL);
 	} else if (item->arguments->error.kind != ERROR_NONE) {
 		answer_with_error(request, &item->arguments->error);
+	} else if (lacks_session(request)) {
+		(void)error_set(&error, ERROR_INVALID,
+				"This server runs with --sandbox-scope session, but MCP 2026-07-28 "
+				"has no sessions over HTTP. Its operator can start it with "
+				"--sandbox-scope auto or handle; or use a client of an earlier "
+				"revision.");
+		answer_with_error(request, &error);
 	} else if (is_busy(request)) {
-		(void)error_set(&busy, ERROR_BUSY,
+		(void)error_set(&error, ERROR_BUSY,
 				"Server is busy: %d calls of this connection are unanswered. "
 				"Wait for one to end.",
 				LIMIT_CHANNEL_QUEUE_MESSAGES);
-		answer_with_error(request, &busy);
+		answer_with_error(request, &error);
 	} else {
 		start_call(request, item);
 	}
