@@ -40,7 +40,7 @@ struct legacy_session {
 	UT_hash_handle hh;
 	char tag[SESSION_TAG_BYTES];
 	struct client *client;
-	struct intake *intake;
+	struct intake *intake;	 /* NULL once ended */
 	struct exchange *stream; /* the open GET, or NULL */
 	uint64_t opened_ms, used_ms;
 	unsigned pins;

@@ -43,7 +43,7 @@ static void leave(struct exchange *exchange)
 		session->stream = NULL;
 	if (session)
 		client_forget_sink(session->client, &exchange->sink);
-	if (session && !exchange->is_read)
+	if (session && session->intake && !exchange->is_read)
 		intake_withdraw(session->intake, exchange);
 	intake_destroy(TAKE_PTR(exchange->own_intake));
 }

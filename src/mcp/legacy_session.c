@@ -2,6 +2,7 @@
 #include "mcp/endpoint_state.h"
 
 #include "base/alloc.h"
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -163,7 +164,6 @@ void legacy_session_touch(struct legacy_session *session)
 
 static void destroy(struct legacy_session *session)
 {
-	intake_destroy(session->intake);
 	client_destroy(session->client);
 	free(session);
 }
@@ -206,6 +206,8 @@ void legacy_session_end(struct legacy_session *session, const char *reason)
 	endpoint->session_count--;
 	release_owner(endpoint, session->owner);
 	session->owner = NULL;
+	/* What was not read yet reaches nobody any more. */
+	intake_destroy(TAKE_PTR(session->intake));
 	legacy_session_pin(session);
 	while ((exchange = find_exchange(session)))
 		exchange_bereave(exchange);

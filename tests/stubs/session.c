@@ -97,9 +97,9 @@ static void end_call(struct call *call, struct buf *reply)
 {
 	struct session *session = call->session;
 
-	session->call_count--;
 	call->registry->calls[call->index] = NULL;
 	call->callbacks.on_done(call->callbacks.context, reply, call->is_cancelled);
+	session->call_count--; /* until here it holds the session */
 	call_request_finish(&call->request);
 	free(call);
 	free_if_over(session);
