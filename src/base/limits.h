@@ -304,6 +304,8 @@
 #define LIMIT_HTTP_BACKLOG 1024
 /* Accepted at once, before connections that are there get their turn. */
 #define LIMIT_HTTP_ACCEPTS 64
+/* Connections that are looked at for a request before one is closed for want of places. */
+#define LIMIT_HTTP_LAST_LOOKS 16
 /* Without a descriptor to accept with: until the next attempt. */
 #define LIMIT_HTTP_ACCEPT_PAUSE_MS 100
 /* For another process that is making a socket in the same directory. */

@@ -79,11 +79,29 @@ void http_server_rank(struct http_connection *connection, enum http_rank rank)
 		DL_APPEND2(server->ranks[rank], connection, previous, next);
 }
 
+/* What has come on it and was not looked at yet may be a request, with which it stays. Whether
+ * there is a free place now. */
+static bool is_gone_at_last_look(struct http_connection *connection)
+{
+	struct http_server *server = connection->server;
+	unsigned before = server->connection_count;
+
+	connection->is_readable = true;
+	http_connection_turn(connection);
+	return server->connection_count < before;
+}
+
 void http_server_give_up_one(struct http_server *server)
 {
 	for (int rank = 0; rank < HTTP_RANK_BUSY; rank++) {
-		if (server->ranks[rank]) {
-			http_connection_destroy(server->ranks[rank]);
+		for (int i = 0; i < LIMIT_HTTP_LAST_LOOKS && server->ranks[rank]; i++) {
+			struct http_connection *oldest = server->ranks[rank];
+
+			if (is_gone_at_last_look(oldest))
+				return;
+			if (server->ranks[rank] != oldest)
+				continue;
+			http_connection_destroy(oldest);
 			return;
 		}
 	}
@@ -123,9 +141,9 @@ static struct http_connection *worse(struct http_connection *found,
 	return found;
 }
 
-/* The new one is let in, not refused: whoever proves nothing holds a place only until somebody else
- * needs it, and a client that proves itself at once gets its answer. */
-void http_server_make_room_untrusted(struct http_server *server, const struct in6_addr *network)
+/* Which must go for one more to be within the caps; NULL: none. */
+static struct http_connection *untrusted_too_many(const struct http_server *server,
+						  const struct in6_addr *network)
 {
 	struct http_connection *connection, *oldest = NULL, *oldest_of_peer = NULL;
 	unsigned of_peer = 0;
@@ -138,9 +156,24 @@ void http_server_make_room_untrusted(struct http_server *server, const struct in
 		oldest_of_peer = worse(oldest_of_peer, connection);
 	}
 	if (of_peer >= LIMIT_HTTP_UNTRUSTED_PER_PEER)
-		http_connection_destroy(oldest_of_peer);
-	else if (server->untrusted_count >= LIMIT_HTTP_UNTRUSTED)
-		http_connection_destroy(oldest);
+		return oldest_of_peer;
+	return server->untrusted_count >= LIMIT_HTTP_UNTRUSTED ? oldest : NULL;
+}
+
+/* The new one is let in, not refused: whoever proves nothing holds a place only until somebody else
+ * needs it, and a client that proves itself at once gets its answer. */
+void http_server_make_room_untrusted(struct http_server *server, const struct in6_addr *network)
+{
+	struct http_connection *connection;
+
+	for (int i = 0; (connection = untrusted_too_many(server, network)); i++) {
+		bool may_stay = i < LIMIT_HTTP_LAST_LOOKS && connection->rank != HTTP_RANK_BUSY;
+
+		if (may_stay && is_gone_at_last_look(connection))
+			continue;
+		if (!may_stay || (connection->is_untrusted && connection->rank != HTTP_RANK_BUSY))
+			http_connection_destroy(connection);
+	}
 }
 
 static struct http_connection *largest_untrusted(const struct http_server *server,
