@@ -22,8 +22,9 @@ enum http_method {
 	HTTP_DELETE,
 	HTTP_OPTIONS,
 	HTTP_PATCH,
-	HTTP_OTHER_METHOD, /* well formed, and no business of ours; never CONNECT, which is refused
-			    */
+	/* Well formed, and no business of ours; such a request is the last one of its connection.
+	 * Never CONNECT, which is refused. */
+	HTTP_OTHER_METHOD,
 };
 
 /* Names as they were sent (compare with strcasecmp), values without the white space around them.
