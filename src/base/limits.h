@@ -83,6 +83,9 @@
 /* For writing one pair into memory: a hundred times what it takes. The call waits for it. */
 #define LIMIT_SAVE_MS 500
 
+/* A command line where it is shown or written down. */
+#define LIMIT_COMMAND_TEXT_BYTES (4 * KIB)
+
 /* --- sessions and threads ----------------------------------------------- */
 
 #define LIMIT_DEFAULT_PARALLEL 8

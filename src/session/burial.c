@@ -4,7 +4,7 @@
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "base/log.h"
-#include "session/lease.h"
+#include "session/ending.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,7 +52,7 @@ static void finish(struct worker *worker)
 
 	registry->burying--;
 	if (burial->lease)
-		lease_on_examined(burial->lease, burial->cause);
+		ending_on_examined(burial->lease, burial->cause);
 	free(burial);
 	burial_start_queued(registry);
 	registry_something_ended(registry);

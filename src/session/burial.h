@@ -13,7 +13,7 @@
 void burial_add(struct registry *registry, struct sandbox *sandbox);
 /* The same of one that was nobody's and died: what it died of is logged. */
 void burial_add_dead(struct registry *registry, struct sandbox *sandbox);
-/* Finds out why lease->sandbox died, for lease_on_examined; the sandbox stays the lease's. */
+/* Finds out why lease->sandbox died, for ending_on_examined; the sandbox stays the lease's. */
 void burial_examine(struct lease *lease);
 bool burial_is_idle(const struct registry *registry);
 /* Also the callback of the retry timer; `context` is the registry. */

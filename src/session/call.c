@@ -30,6 +30,31 @@ static enum call_encoding encode(struct call *call, const struct exec_saved *sav
 	return call->callbacks.encode(call->callbacks.context, &outcome, &call->reply);
 }
 
+static void tell_observer(const struct call *call)
+{
+	const struct registry_observer *observer = &call->session->registry->config.observer;
+	bool has_result = call->error.kind == ERROR_NONE && call->began_us > 0;
+	uint64_t until_us = call->began_us > 0 ? call->began_us : clock_now_us();
+	const struct call_record record = {
+		.principal = call->session->principal->name,
+		.session = call->session->tag,
+		.sandbox = call->sandbox_id,
+		.command = call->request.command,
+		.args = (const char *const *)call->request.args,
+		.error = &call->error,
+		.exit_code = has_result ? exec_result_exit_code(&call->result) : 0,
+		.ended_by = has_result ? exec_result_ended_by(&call->result) : NULL,
+		.duration_us = call->result.duration_us,
+		.queued_us = until_us - call->came_us,
+		.stdout_bytes = call->printed_bytes[EXEC_STDOUT],
+		.stderr_bytes = call->printed_bytes[EXEC_STDERR],
+		.was_cancelled = call->is_cancelled,
+	};
+
+	if (observer->on_call)
+		observer->on_call(observer->context, &record);
+}
+
 /* The caller is told, and the call is gone. */
 static void finish_call(struct call *call)
 {
@@ -39,6 +64,7 @@ static void finish_call(struct call *call)
 	loop_timer_destroy(call->queue_timer);
 	loop_timer_destroy(call->progress_timer);
 	DL_DELETE(session->calls, call);
+	tell_observer(call);
 	call->callbacks.on_done(call->callbacks.context, &call->reply, call->is_cancelled);
 	buf_finish(&call->reply);
 	call_request_finish(&call->request);
@@ -135,6 +161,16 @@ static void answer(struct call *call)
 		(void)encode(call, NULL);
 }
 
+static void execute(struct call *call, const struct exec_request *request)
+{
+	int result = sandbox_exec(call->sandbox, request, &call->capture.sink, &call->result,
+				  &call->error);
+
+	memcpy(call->printed_bytes, call->capture.printed_bytes, sizeof(call->printed_bytes));
+	if (result == 0)
+		conclude(call, request);
+}
+
 static void run(struct worker *worker)
 {
 	struct call *call = CONTAINER_OF(worker, struct call, worker);
@@ -152,27 +188,27 @@ static void run(struct worker *worker)
 
 	capture_init(&call->capture, config->output_limit_bytes);
 	capture_set_budget(&call->capture, config->budget);
-	if (sandbox_exec(call->sandbox, &request, &call->capture.sink, &call->result,
-			 &call->error) == 0)
-		conclude(call, &request);
-	/* Why a sandbox died is found out once for all its calls: lease.c. */
-	if (call->error.kind != ERROR_LOST && !cancel_is_raised(&call->cancel))
+	execute(call, &request);
+	/* Why a sandbox ended is told to all its calls at once: ending.c. */
+	if (call->error.kind != ERROR_LOST && !cancel_is_raised(&call->cancel)) {
 		answer(call);
+		call->is_answered = true;
+	}
 	capture_finish(&call->capture);
-	call_request_finish(&call->request);
+	cleanup_free(&call->request.stdin_data);
 }
 
 /* --- on the loop --------------------------------------------------------- */
 
-static void log_end(const struct call *call, const char *id)
+static void log_end(const struct call *call)
 {
 	enum log_level failure = call->error.kind == ERROR_CANCELLED ? LOG_INFO : LOG_WARNING;
 
 	if (call->error.kind != ERROR_NONE)
-		log_event(failure, "call_failed", LOG_STRING("sandbox", id),
+		log_event(failure, "call_failed", LOG_STRING("sandbox", call->sandbox_id),
 			  LOG_STRING("error", call->error.message));
 	else
-		log_event(LOG_INFO, "call_ended", LOG_STRING("sandbox", id),
+		log_event(LOG_INFO, "call_ended", LOG_STRING("sandbox", call->sandbox_id),
 			  LOG_STRING("ended_by", exec_result_ended_by(&call->result)),
 			  LOG_NUMBER("exit_code", exec_result_exit_code(&call->result)),
 			  LOG_NUMBER("duration_us", call->result.duration_us));
@@ -182,14 +218,16 @@ static void on_run_ended(struct worker *worker)
 {
 	struct call *call = CONTAINER_OF(worker, struct call, worker);
 	struct lease *lease = TAKE_PTR(call->lease);
-	bool is_bereaved = call->error.kind == ERROR_LOST;
+	/* Or cancelled, but not by its caller. */
+	bool is_bereaved =
+		call->error.kind == ERROR_LOST || (!call->is_answered && !call->is_cancelled);
 
 	call->state = CALL_ENDING;
 	loop_timer_stop(call->progress_timer);
-	log_end(call, call->sandbox->id);
+	log_end(call);
 	cancel_finish(&call->cancel);
 	/* A bereaved call stays with its lease for now: call_refuse ends it. */
-	lease_on_call_ended(lease, call);
+	lease_on_call_ended(lease, call, is_bereaved ? LEASE_CALL_BEREAVED : LEASE_CALL_OVER);
 	if (!is_bereaved)
 		finish_call(call);
 }
@@ -199,6 +237,7 @@ int call_run(struct call *call, struct error *err)
 	if (cancel_init(&call->cancel, err) < 0)
 		return -1;
 	call->sandbox = call->lease->sandbox;
+	memcpy(call->sandbox_id, call->sandbox->id, sizeof(call->sandbox_id));
 	memcpy(call->handle, call->lease->handle, sizeof(call->handle));
 	call->worker.run = run;
 	call->worker.done = on_run_ended;
@@ -207,6 +246,7 @@ int call_run(struct call *call, struct error *err)
 		return -1;
 	}
 	call->state = CALL_RUNNING;
+	call->began_us = clock_now_us();
 	loop_timer_stop(call->queue_timer);
 	return 0;
 }
@@ -215,8 +255,8 @@ void call_report_progress(struct call *call, const char *message)
 {
 	if (call->is_cancelled)
 		return;
-	call->callbacks.on_progress(call->callbacks.context, clock_now_ms() - call->started_ms,
-				    message);
+	call->callbacks.on_progress(call->callbacks.context,
+				    (clock_now_us() - call->came_us) / 1000, message);
 }
 
 static void restart_progress_timer(struct call *call)
@@ -251,23 +291,18 @@ static void on_queue_timer(void *context)
 	call_refuse(call, &error);
 }
 
-/* The agent may have lost its handles; they are its own, so it is told them. */
-static int refuse_handle(const struct principal *principal, struct error *err)
+static struct lease *find_shared(struct principal *principal, struct error *err)
 {
-	struct buf list = BUF_INIT(ERROR_MESSAGE_BYTES);
-	const struct lease *lease;
-
-	(void)buf_printf(&list,
-			 "This client already has %u sandboxes, the most that it may have. "
-			 "Nothing was run. Pass sandbox_id to use one of them:",
-			 principal->live_handles);
-	DL_FOREACH (principal->leases, lease) {
-		if (lease->has_handle && lease->state != LEASE_DEAD)
-			(void)buf_printf(&list, " %s", lease->handle);
+	/* All who come without a name would share it, who are nothing to each other. */
+	if (!principal->name) {
+		(void)error_set(err, ERROR_INVALID,
+				"This server has one sandbox for each token (--sandbox-scope "
+				"principal), and this client has no token. Nothing was run.");
+		return NULL;
 	}
-	(void)error_set(err, ERROR_QUOTA, "%.*s", (int)list.length, list.data);
-	buf_finish(&list);
-	return -1;
+	if (!principal->own)
+		principal->own = lease_open_shared(principal);
+	return principal->own;
 }
 
 static struct lease *find_lease(struct session *session, const struct call_request *request,
@@ -281,11 +316,12 @@ static struct lease *find_lease(struct session *session, const struct call_reque
 		if (!session->own)
 			session->own = lease_open(session);
 		return session->own;
+	case CALL_TARGET_PRINCIPAL:
+		return find_shared(principal, err);
 	case CALL_TARGET_NEW:
-		if (principal->live_handles < principal->registry->config.max_handles)
-			return lease_open_with_handle(principal);
-		(void)refuse_handle(principal, err);
-		return NULL;
+		if (principal_check_handles(principal, err) < 0)
+			return NULL;
+		return lease_open_with_handle(principal);
 	case CALL_TARGET_HANDLE:
 		lease = lease_find(principal, request->handle);
 		break;
@@ -322,7 +358,7 @@ static struct call *create_call(struct session *session, struct call_request *re
 	*request = (struct call_request){ .target = request->target };
 	call->callbacks = *callbacks;
 	call->cancel.fd = -1;
-	call->started_ms = clock_now_ms();
+	call->came_us = clock_now_us();
 	buf_init(&call->reply, LIMIT_REPLY_BYTES);
 	call->queue_timer = loop_timer_create(registry->loop, on_queue_timer, call);
 	call->progress_timer = loop_timer_create(registry->loop, on_progress_timer, call);

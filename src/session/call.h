@@ -28,9 +28,10 @@ struct session;
 
 /* Which sandbox a call means. */
 enum call_target {
-	CALL_TARGET_SESSION, /* the session's own (stdio process, legacy session) */
-	CALL_TARGET_NEW,     /* a new one with a new handle */
-	CALL_TARGET_HANDLE,  /* the one named by `handle`, if it is the principal's */
+	CALL_TARGET_SESSION,   /* the session's own (stdio process, legacy session) */
+	CALL_TARGET_PRINCIPAL, /* its principal's own, which all its sessions share */
+	CALL_TARGET_NEW,       /* a new one with a new handle */
+	CALL_TARGET_HANDLE,    /* the one named by `handle`, if it is the principal's */
 };
 
 /* Owned by whoever fills it in until call_start takes it. */

@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "session/burial.h"
-#include "session/lease.h"
+#include "session/demand.h"
 #include "session/pool.h"
 
 #include <stdio.h>
@@ -19,7 +19,7 @@ struct creation {
 	struct lease *lease; /* NULL: the pool's or abandoned */
 	struct pool *pool;   /* NULL: the lease's or abandoned */
 	struct cancel cancel;
-	uint64_t started_ms;
+	uint64_t started_us;
 	struct sandbox *sandbox;
 	struct error error;
 
@@ -51,7 +51,7 @@ static void take_progress(struct loop_task *task)
 	(void)snprintf(message, sizeof(message), "%s", creation->message);
 	pthread_mutex_unlock(&creation->mutex);
 	if (creation->lease)
-		lease_on_progress(creation->lease, message);
+		demand_on_progress(creation->lease, message);
 }
 
 static void create(struct worker *worker)
@@ -71,10 +71,10 @@ static const char *owner_name(const struct creation *creation)
 	return creation->pool ? "pool" : "nobody";
 }
 
-static void log_end(const struct creation *creation)
+static void log_end(const struct creation *creation, uint64_t duration_us)
 {
 	enum log_level failure = creation->error.kind == ERROR_CANCELLED ? LOG_INFO : LOG_WARNING;
-	int64_t duration_ms = (int64_t)(clock_now_ms() - creation->started_ms);
+	int64_t duration_ms = (int64_t)(duration_us / 1000);
 
 	if (creation->sandbox)
 		log_event(LOG_INFO, "sandbox_created", LOG_STRING("sandbox", creation->sandbox->id),
@@ -98,17 +98,22 @@ static void finish(struct worker *worker)
 {
 	struct creation *creation = CONTAINER_OF(worker, struct creation, worker);
 	struct registry *registry = creation->registry;
+	const struct registry_observer *observer = &registry->config.observer;
+	uint64_t duration_us = clock_now_us() - creation->started_us;
 
 	registry->creating--;
-	log_end(creation);
+	log_end(creation, duration_us);
+	if (observer->on_creation)
+		observer->on_creation(observer->context, duration_us,
+				      creation->sandbox ? NULL : &creation->error);
 	if (creation->lease)
-		lease_on_created(creation->lease, creation->sandbox, &creation->error);
+		demand_on_created(creation->lease, creation->sandbox, &creation->error);
 	else if (creation->pool)
 		pool_on_created(creation->pool, creation->sandbox);
 	else if (creation->sandbox)
 		burial_add(registry, creation->sandbox);
 	free_creation(creation);
-	lease_start_queued(registry);
+	demand_start_queued(registry);
 	registry_something_ended(registry);
 }
 
@@ -120,7 +125,7 @@ static struct creation *start(struct registry *registry, struct error *err)
 		.worker = { .run = create, .done = finish },
 		.registry = registry,
 		.cancel = { -1 },
-		.started_ms = clock_now_ms(),
+		.started_us = clock_now_us(),
 		.progress_task = { .run = take_progress },
 	};
 	(void)pthread_mutex_init(&creation->mutex, NULL);

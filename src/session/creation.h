@@ -11,7 +11,7 @@
 
 #include "session/state.h"
 
-/* Ends in lease_on_created, unless abandoned. NULL: it could not begin. */
+/* Ends in demand_on_created, unless abandoned. NULL: it could not begin. */
 struct creation *creation_start(struct lease *lease, struct error *err);
 /* The same for the registry's pool: ends in pool_on_created, unless given away or abandoned. */
 struct creation *creation_start_pooled(struct registry *registry, struct error *err);

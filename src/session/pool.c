@@ -136,6 +136,11 @@ static void add_ready(struct pool *pool, struct sandbox *sandbox)
 	pool->ready_count++;
 }
 
+unsigned pool_ready(const struct pool *pool)
+{
+	return pool->ready_count;
+}
+
 struct sandbox *pool_take(struct pool *pool)
 {
 	while (pool->ready) {
@@ -173,7 +178,7 @@ static bool has_room(const struct pool *pool)
 /* Somebody waits for what a creation now would delay; its end comes back to pool_advance. */
 static bool is_in_the_way(const struct registry *registry)
 {
-	return registry->creating > 0 || registry->create_queue || registry->preparation ||
+	return registry->creating > 0 || registry->turns[TURN_CREATE] || registry->preparation ||
 	       registry->probe;
 }
 

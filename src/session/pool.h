@@ -29,9 +29,11 @@ void pool_advance(struct pool *pool);
 /* Gives up all there is, for good. */
 void pool_close(struct pool *pool);
 
+/* How many stand ready. */
+unsigned pool_ready(const struct pool *pool);
 /* One that lives, with its place among --max-sandboxes, or NULL. The caller's from now on. */
 struct sandbox *pool_take(struct pool *pool);
-/* The one that is just being made, likewise, or NULL; it will end in lease_on_created. */
+/* The one that is just being made, likewise, or NULL; it will end in demand_on_created. */
 struct creation *pool_take_creation(struct pool *pool, struct lease *lease);
 
 /* Takes the sandbox; NULL: it could not be made. */

@@ -18,6 +18,7 @@
 #include "base/loop.h"
 #include "exec/facts.h"
 #include "session/call.h"
+#include "session/observer.h"
 
 enum sandbox_scope {
 	SANDBOX_SCOPE_AUTO,	 /* the session's in legacy MCP, a handle in modern */
@@ -26,21 +27,28 @@ enum sandbox_scope {
 	SANDBOX_SCOPE_PRINCIPAL, /* one per token */
 };
 
+/* A named principal runs at most half of max_running at once, and where something is to be waited
+ * for, principals take turns. */
 struct registry_config {
-	struct budget *budget;	     /* borrowed; NULL: without an end. For what calls hold: their
-					requests, output and replies */
+	struct budget *budget; /* borrowed; NULL: without an end. For what calls hold: their
+				  requests, output and replies */
+	struct registry_observer observer;
 	uint64_t output_limit_bytes; /* stdout and stderr of one call together */
 	unsigned max_parallel;	     /* commands at once in one sandbox; 1: in order of arrival */
 	unsigned max_running;	     /* commands at once in all */
 	unsigned max_creating;	     /* sandboxes being made at once */
 	unsigned max_sandboxes;	     /* live ones in all */
-	unsigned max_handles;	     /* live ones per principal */
-	unsigned pool_size;	     /* sandboxes kept ready */
-	bool is_pool_early;	     /* before the first call, by what registry_prepare announces */
-	uint64_t create_ms;	     /* until a creation is given up; 0: LIMIT_CREATE_MS */
-	uint64_t queue_wait_ms;	     /* until a queued call is refused; 0: LIMIT_QUEUE_WAIT_MS */
-	uint64_t progress_ms;	     /* between reports; 0: LIMIT_PROGRESS_INTERVAL_MS */
-	uint64_t pool_retry_ms;	     /* the first pause of the pool; 0: LIMIT_POOL_RETRY_MS */
+	/* Live ones of a named principal; 0: as many as there are in all. */
+	unsigned max_sandboxes_per_principal;
+	unsigned max_handles;	/* live ones of the unnamed; 0: as many as sandboxes */
+	bool hides_handles;	/* the unnamed are many who must not be told each other's */
+	unsigned pool_size;	/* sandboxes kept ready */
+	bool is_pool_early;	/* before the first call, by what registry_prepare announces */
+	uint64_t idle_ms;	/* after its last call a sandbox ends; 0: never */
+	uint64_t create_ms;	/* until a creation is given up; 0: LIMIT_CREATE_MS */
+	uint64_t queue_wait_ms; /* until a queued call is refused; 0: LIMIT_QUEUE_WAIT_MS */
+	uint64_t progress_ms;	/* between reports; 0: LIMIT_PROGRESS_INTERVAL_MS */
+	uint64_t pool_retry_ms; /* the first pause of the pool; 0: LIMIT_POOL_RETRY_MS */
 };
 
 struct registry *registry_create(struct loop *loop, struct backend *backend,
@@ -59,8 +67,11 @@ void registry_shut_down(struct registry *registry, uint64_t grace_ms,
 struct principal *registry_principal(struct registry *registry, const char *name);
 
 struct session *session_open(struct principal *principal);
-/* Cancels its calls (their on_done still comes, is_cancelled) and destroys its own sandbox. */
+/* Cancels its calls (their on_done still comes, is_cancelled) and destroys its own sandbox; its
+ * principal keeps what was made for handles. */
 void session_close(struct session *session);
+/* 12 hex digits that name it in logs and views; no secret. */
+const char *session_tag(const struct session *session);
 /* Calls whose on_done has not come, or has not returned. */
 unsigned session_calls(const struct session *session);
 

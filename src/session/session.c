@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/alloc.h"
+#include "base/random.h"
 #include "session/lease.h"
 #include "session/state.h"
 
@@ -12,6 +13,7 @@ struct session *session_open(struct principal *principal)
 
 	session->principal = principal;
 	session->registry = principal->registry;
+	random_hex(session->tag, (sizeof(session->tag) - 1) / 2);
 	DL_APPEND(session->registry->sessions, session);
 	return session;
 }
@@ -43,6 +45,11 @@ void session_settle(struct session *session)
 		return;
 	DL_DELETE(session->registry->sessions, session);
 	free(session);
+}
+
+const char *session_tag(const struct session *session)
+{
+	return session->tag;
 }
 
 unsigned session_calls(const struct session *session)

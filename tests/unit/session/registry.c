@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "session/state.h"
+#include "session/view.h"
 
 #include "tests/unit/unit.h"
 
@@ -555,10 +556,27 @@ static void a_thousand_sandboxes_are_destroyed_side_by_side_but_not_all_at_once(
 
 /* --- everything at once -------------------------------------------------- */
 
+static void note_id(void *context, const struct sandbox_view *view)
+{
+	char *id = context;
+
+	if (*view->id)
+		(void)snprintf(id, SANDBOX_ID_BYTES, "%s", view->id);
+}
+
+static void end_some(struct bench *bench)
+{
+	char id[SANDBOX_ID_BYTES] = "";
+
+	registry_each_sandbox(bench->registry, NULL, note_id, id);
+	if (*id)
+		assert_int_equal(registry_end_sandbox(bench->registry, id, NULL), 0);
+}
+
 static void do_something(struct bench *bench, struct session **session, unsigned *seed)
 {
 	static const char *const commands[] = { "say x", "say y", "hold", "reset", "say z" };
-	unsigned what = (unsigned)rand_r(seed) % 16;
+	unsigned what = (unsigned)rand_r(seed) % 18;
 	unsigned which = (unsigned)rand_r(seed);
 	const char *command = commands[(unsigned)rand_r(seed) % 5];
 	struct bench_call *some = &bench->calls[bench->call_count ? which % bench->call_count : 0];
@@ -579,6 +597,8 @@ static void do_something(struct bench *bench, struct session **session, unsigned
 		/* What is the last may be gone by now; then nothing dies. */
 		if (what)
 			stub_kill_last(bench->stub);
+	} else if (what < 17) {
+		end_some(bench);
 	} else {
 		session_close(*session);
 		*session = bench_session_of(bench, which % 2 ? "odd" : NULL);
@@ -599,8 +619,11 @@ static void whatever_happens_every_call_ends_once_and_nothing_is_left(void **sta
 	config.max_handles = 3;
 	config.queue_wait_ms = 30;
 	for (round = 1; round <= 20; round++) {
-		struct bench *bench = bench_create(&config);
+		struct bench *bench;
 
+		config.idle_ms = round % 2 ? 3 : 0;
+		config.max_sandboxes_per_principal = round % 4 ? 0 : 3;
+		bench = bench_create(&config);
 		seed = round;
 		bench->stub->failing_creations = round % 3;
 		for (i = 0; i < 4; i++)
