@@ -23,8 +23,8 @@ struct config {
 	const char *backend_name; /* "auto" until app/choose.h chose */
 	enum transport transport;
 	struct http_config http; /* with TRANSPORT_HTTP only */
-	uint64_t timeout_s;	/* --timeout */
-	uint64_t max_timeout_s; /* --max-timeout */
+	uint64_t timeout_s;	 /* --timeout */
+	uint64_t max_timeout_s;	 /* --max-timeout */
 	enum sandbox_scope sandbox_scope;
 	enum log_level log_level;
 	enum log_format log_format;

@@ -110,6 +110,13 @@
 /* --max-connections: a descriptor each. */
 #define LIMIT_DEFAULT_CONNECTIONS 4096
 #define LIMIT_MAX_CONNECTIONS 100000
+/* /healthz: so old may its answer be, so long does it try for a new one (a hundred times what a
+ * sandbox takes; those who ask give up sooner or later), and so many may wait for it. */
+#define LIMIT_HEALTH_MS 30000
+#define LIMIT_HEALTH_ANSWER_MS 5000
+#define LIMIT_HEALTH_ASKERS 64
+/* /metrics: about 12 KiB. */
+#define LIMIT_METRICS_BYTES (64 * KIB)
 /* --max-buffered: below, not even one call with the largest message and reply fits. */
 #define LIMIT_MIN_BUFFERED_BYTES (32 * MIB)
 /* --max-creating: more at once only makes each of them slower. */
@@ -324,3 +331,7 @@
 #define LIMIT_LOG_LINE_BYTES (8 * KIB)
 #define LIMIT_LOG_FIELD_BYTES (1 * KIB)
 #define LIMIT_LOG_FINISH_MS 100
+/* --audit-log: of a command (or its program), before it is escaped ... */
+#define LIMIT_AUDIT_TEXT_BYTES (4 * KIB)
+/* ... to six times that, with the rest of a line. */
+#define LIMIT_AUDIT_LINE_BYTES (32 * KIB)

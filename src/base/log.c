@@ -41,7 +41,7 @@ void log_configure(enum log_level level, enum log_format format)
 	pthread_mutex_unlock(&log_state.mutex);
 }
 
-static void append_time(struct buf *line)
+void log_append_time(struct buf *line)
 {
 	struct timespec now;
 	struct tm calendar;
@@ -70,7 +70,7 @@ static void format_text(struct buf *line, enum log_level level, const char *even
 {
 	size_t i;
 
-	append_time(line);
+	log_append_time(line);
 	(void)buf_printf(line, " %s %s", level_names[level], event);
 	for (i = 0; i < count; i++) {
 		(void)buf_printf(line, " %s=", fields[i].name);
@@ -84,7 +84,7 @@ static void format_json(struct buf *line, enum log_level level, const char *even
 	size_t i;
 
 	(void)buf_append_string(line, "{\"time\":\"");
-	append_time(line);
+	log_append_time(line);
 	(void)buf_printf(line, "\",\"level\":\"%s\",\"event\":\"%s\"", level_names[level], event);
 	for (i = 0; i < count; i++) {
 		(void)buf_printf(line, ",\"%s\":", fields[i].name);

@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct buf;
+
 enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 enum log_format { LOG_TEXT, LOG_JSON };
 
@@ -33,6 +35,9 @@ void log_configure(enum log_level level, enum log_format format);
 void log_start(void);
 /* Waits at most 100 ms for the ring to empty. A blocked stderr holds up nobody. */
 void log_finish(void);
+
+/* The time as lines have it: 2026-11-23T17:23:57.720Z. */
+void log_append_time(struct buf *line);
 
 /* `event` is a snake_case word that never changes meaning: "sandbox_created". */
 void log_fields(enum log_level level, const char *event, const struct log_field *fields,
