@@ -50,8 +50,8 @@ struct backend_config {
 	bool allows_unlimited_memory; /* where memory_bytes or cpu_milli cannot be held */
 	/* Many clients share the machine: its memory is to be limited, asked for or not. */
 	bool is_for_many;
-	unsigned long nofile_soft;    /* soft RLIMIT_NOFILE before we raised it, for children */
-	unsigned long nofile_hard;    /* in force now */
+	unsigned long nofile_soft; /* soft RLIMIT_NOFILE before we raised it, for children */
+	unsigned long nofile_hard; /* in force now */
 	/* Whom the server becomes once the backend is open, if that can do without root
 	 * (kept_paths): what it is to reach later must be theirs. Else who we are. */
 	uid_t server_uid;
@@ -97,8 +97,8 @@ struct backend_type {
 	const char *const *options;
 	/* Why this build lacks it, and how to get it; then every function below is NULL. */
 	const char *missing;
-	/* Sandboxes that a server keeps ready unless --pool says otherwise, with one client and with
-	 * many: none where one costs money, or much of the machine. */
+	/* Sandboxes that a server keeps ready unless --pool says otherwise, with one client and
+	 * with many: none where one costs money, or much of the machine. */
 	unsigned default_pool;
 	unsigned default_pool_of_many;
 

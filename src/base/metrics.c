@@ -69,7 +69,7 @@ void metrics_sample(struct buf *out, const char *name, const char *label, const 
 		    uint64_t number)
 {
 	(void)buf_append_string(out, name);
-	if (label) {
+	if (label && value) {
 		(void)buf_printf(out, "{%s=\"", label);
 		append_label_value(out, value);
 		(void)buf_append_string(out, "\"}");
