@@ -722,6 +722,22 @@ static void a_socket_that_was_passed_is_served(void **state)
 	world_close(&world);
 }
 
+static void tls_in_a_program_without_it_is_an_error_with_a_cure(void **state)
+{
+	struct error err = ERROR_INIT;
+	struct http_server_config config;
+	struct world world;
+
+	(void)state;
+	world_prepare(&world, &config);
+	config.tls_certificate = "cert.pem";
+	config.tls_key = "key.pem";
+	assert_null(http_server_create(&config, &err));
+	fails_saying(-1, &err, "kilntainers-full");
+	world.server = NULL;
+	world_close(&world);
+}
+
 static void a_descriptor_that_does_not_listen_is_refused(void **state)
 {
 	struct error err = ERROR_INIT;
@@ -767,6 +783,7 @@ int main(void)
 		cmocka_unit_test(somebody_elses_socket_is_not_removed_at_the_end),
 		cmocka_unit_test(a_path_that_cannot_be_is_an_error),
 		cmocka_unit_test(a_socket_that_was_passed_is_served),
+		cmocka_unit_test(tls_in_a_program_without_it_is_an_error_with_a_cure),
 		cmocka_unit_test(a_descriptor_that_does_not_listen_is_refused),
 	};
 
