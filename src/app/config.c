@@ -107,6 +107,7 @@ int config_load(struct config *config, const struct options *options, enum optio
 	memset(config, 0, sizeof(*config));
 	config->backend_name = option_text(options, OPTION_BACKEND);
 	config->transport = (enum transport)option_number(options, OPTION_TRANSPORT);
+	config->protocol = (enum mcp_protocol)option_number(options, OPTION_PROTOCOL);
 	load_log(config, options, command);
 	load_registry(&config->registry, options);
 	config->backend.image = option_text(options, OPTION_IMAGE);

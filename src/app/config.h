@@ -12,6 +12,7 @@
 #include "app/rights.h"
 #include "backend/backend.h"
 #include "base/log.h"
+#include "mcp/server.h"
 #include "session/registry.h"
 
 #include <stdbool.h>
@@ -25,6 +26,7 @@ struct config {
 	struct http_config http; /* with TRANSPORT_HTTP only */
 	uint64_t timeout_s;	 /* --timeout */
 	uint64_t max_timeout_s;	 /* --max-timeout */
+	enum mcp_protocol protocol;
 	enum sandbox_scope sandbox_scope;
 	enum log_level log_level;
 	enum log_format log_format;

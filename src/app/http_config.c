@@ -144,7 +144,6 @@ static void load_values(struct http_config *http, const struct options *options)
 	http->allows_local_users = option_number(options, OPTION_ALLOW_LOCAL_USERS) != 0;
 	http->allowed_hosts = texts_of(options, OPTION_ALLOW_HOST);
 	http->allowed_origins = texts_of(options, OPTION_ALLOW_ORIGIN);
-	http->protocol = (unsigned)option_number(options, OPTION_PROTOCOL);
 	http->session_timeout_s = (uint64_t)option_number(options, OPTION_SESSION_TIMEOUT);
 	http->max_sessions = (unsigned)option_number(options, OPTION_MAX_SESSIONS);
 	http->max_sandboxes_per_client =

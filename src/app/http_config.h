@@ -30,7 +30,6 @@ struct http_config {
 	bool allows_local_users;
 	const char *const *allowed_hosts;   /* NULL-terminated; NULL: none */
 	const char *const *allowed_origins; /* the same */
-	unsigned protocol;		    /* enum mcp_protocol */
 	uint64_t session_timeout_s;
 	unsigned max_sessions;
 	unsigned max_sandboxes_per_client;

@@ -77,7 +77,7 @@ int life_begin(struct life *life, const struct config *config, struct backend *b
 		.loop = life->loop,
 		.registry = life->registry,
 		.sandbox_scope = config->sandbox_scope,
-		.protocol = (enum mcp_protocol)config->http.protocol,
+		.protocol = config->protocol,
 		.is_http = config->transport == TRANSPORT_HTTP,
 		.timeout_s = config->timeout_s,
 		.max_timeout_s = config->max_timeout_s,

@@ -12,14 +12,14 @@
 static const char *const backends[] = { "auto", "native", "docker", "go_busybox",
 					"wasm", "e2b",	  "modal",  NULL };
 static const char *const transports[] = { "stdio", "http", NULL };
-/* In the order of enum sandbox_scope. */
+/* In the order of enum mcp_protocol and enum sandbox_scope. */
+static const char *const protocols[] = { "both", "legacy", "modern", NULL };
 static const char *const scopes[] = { "auto", "session", "handle", "principal", NULL };
 /* In the order of enum log_level and enum log_format. */
 static const char *const log_levels[] = { "error", "warning", "info", "debug", NULL };
 static const char *const log_formats[] = { "text", "json", NULL };
 
-/* In the order of enum config_protocol and enum audit_args. */
-static const char *const protocols[] = { "both", "legacy", "modern", NULL };
+/* In the order of enum audit_args. */
 static const char *const audit_args[] = { "none", "program", "full", NULL };
 
 static const char no_network[] =
@@ -200,6 +200,18 @@ const struct option_spec option_table[OPTION_COUNT] = {
 		.help = "Let sandboxes reach the network. The native backend cannot do that yet "
 			"and says so.",
 	},
+	[OPTION_PROTOCOL] = {
+		.name = "protocol",
+		.kind = OPTION_KIND_CHOICE,
+		.group = OPTION_GROUP_CORE,
+		.flags = OPTION_SERVE_ONLY,
+		.argument = "PROTOCOL",
+		.fallback = "both",
+		.help = "Which revisions of MCP are served: those with sessions (legacy: 2024-11-05 "
+			"to 2025-11-25), those without (modern: 2026-07-28), or both. With one of "
+			"them, clients that speak both use that one.",
+		.choices = protocols,
+	},
 	[OPTION_SANDBOX_SCOPE] = {
 		.name = "sandbox-scope",
 		.kind = OPTION_KIND_CHOICE,
@@ -306,18 +318,6 @@ const struct option_spec option_table[OPTION_COUNT] = {
 		.choices = log_formats,
 	},
 
-	[OPTION_PROTOCOL] = {
-		.name = "protocol",
-		.kind = OPTION_KIND_CHOICE,
-		.group = OPTION_GROUP_HTTP,
-		.flags = OPTION_SERVE_ONLY,
-		.argument = "PROTOCOL",
-		.fallback = "both",
-		.help = "Which revisions of MCP are served: those with sessions (legacy: 2024-11-05 "
-			"to 2025-11-25), those without (modern: 2026-07-28), or both.",
-		.choices = protocols,
-		.stdio_refusal = "In stdio mode, every revision is served.",
-	},
 	[OPTION_UNIX_SOCKET] = {
 		.name = "unix-socket",
 		.kind = OPTION_KIND_TEXT,

@@ -63,6 +63,7 @@ static void the_defaults_are_those_of_the_documentation(void **state)
 	assert_int_equal(line.config.transport, TRANSPORT_STDIO);
 	assert_int_equal(line.config.timeout_s, 120);
 	assert_int_equal(line.config.max_timeout_s, 86400);
+	assert_int_equal(line.config.protocol, MCP_PROTOCOL_BOTH);
 	assert_int_equal(line.config.sandbox_scope, SANDBOX_SCOPE_AUTO);
 	assert_int_equal(line.config.log_level, LOG_INFO);
 	assert_int_equal(line.config.log_format, LOG_TEXT);
@@ -93,13 +94,14 @@ static void values_reach_their_places(void **state)
 	struct line line;
 
 	(void)state;
-	assert_int_equal(LOAD(&line, "--sandbox-scope=handle", "--log-level=debug",
-			      "--log-format=json", "--max-creating=3", "--max-parallel=1",
-			      "--memory=2g", "--cpu=1.5", "--pids-limit=99", "--disk=1g",
-			      "--total-memory=8g", "--total-pids=999", "--allow-unlimited-memory",
-			      "--shell=ash", "--pool=0", "--image=/srv/root", "--network",
-			      "--tool-instruction-override=text"),
+	assert_int_equal(LOAD(&line, "--protocol=legacy", "--sandbox-scope=handle",
+			      "--log-level=debug", "--log-format=json", "--max-creating=3",
+			      "--max-parallel=1", "--memory=2g", "--cpu=1.5", "--pids-limit=99",
+			      "--disk=1g", "--total-memory=8g", "--total-pids=999",
+			      "--allow-unlimited-memory", "--shell=ash", "--pool=0",
+			      "--image=/srv/root", "--network", "--tool-instruction-override=text"),
 			 0);
+	assert_int_equal(line.config.protocol, MCP_PROTOCOL_LEGACY);
 	assert_int_equal(line.config.sandbox_scope, SANDBOX_SCOPE_HANDLE);
 	assert_int_equal(line.config.log_level, LOG_DEBUG);
 	assert_int_equal(line.config.log_format, LOG_JSON);
@@ -267,7 +269,6 @@ static void values_for_http_reach_their_places(void **state)
 {
 	const char *const words[] = { "--transport=http",
 				      "--port=0",
-				      "--protocol=modern",
 				      "--allow-host=a",
 				      "--allow-host=b",
 				      "--max-sessions=5",
@@ -291,7 +292,6 @@ static void values_for_http_reach_their_places(void **state)
 	assert_string_equal(http.host, "127.0.0.1");
 	assert_int_equal(http.port, 0);
 	assert_true(http.has_tcp);
-	assert_int_equal(http.protocol, 2);
 	assert_string_equal(http.allowed_hosts[1], "b");
 	assert_null(http.allowed_hosts[2]);
 	assert_string_equal(http.allowed_origins[0], "https://x");
