@@ -355,7 +355,7 @@ void endpoint_each_session(const struct endpoint *endpoint, const char *principa
 	DL_FOREACH (endpoint->sessions, session) {
 		const char *name = session->owner->name;
 		const struct endpoint_session_view view = {
-			.tag = session->tag,
+			.tag = session_tag(session->client->session),
 			.principal = name[0] ? name : NULL,
 			.protocol_version = mcp_version_name(session->client->version),
 			.age_ms = now_ms - session->opened_ms,

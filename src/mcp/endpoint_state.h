@@ -22,7 +22,6 @@
 #include <uthash.h>
 
 #define SESSION_ID_BYTES 33 /* 128 bits as hex digits, NUL */
-#define SESSION_TAG_BYTES 13
 
 /* Who has legacy sessions. */
 struct session_owner {
@@ -38,7 +37,6 @@ struct legacy_session {
 	/* Looked up by its hash, so that no comparison tells a guesser how near he came. */
 	unsigned char digest[HASH_BYTES];
 	UT_hash_handle hh;
-	char tag[SESSION_TAG_BYTES];
 	struct client *client;
 	struct intake *intake;	 /* NULL once ended */
 	struct exchange *stream; /* the open GET, or NULL */

@@ -125,7 +125,6 @@ struct legacy_session *legacy_session_open(struct endpoint *endpoint, const char
 	session->owner->session_count++;
 	random_hex(id, (SESSION_ID_BYTES - 1) / 2);
 	hash_bytes(session->digest, id, strlen(id));
-	random_hex(session->tag, (SESSION_TAG_BYTES - 1) / 2);
 	calls = session_open(registry_principal(registry, principal));
 	session->client = client_create(endpoint->server, calls);
 	session->intake = intake_create(endpoint->server);
@@ -134,7 +133,8 @@ struct legacy_session *legacy_session_open(struct endpoint *endpoint, const char
 	DL_APPEND(endpoint->sessions, session);
 	endpoint->session_count++;
 	schedule_expiry(endpoint);
-	log_event(LOG_DEBUG, "session_opened", LOG_STRING("session", session->tag),
+	log_event(LOG_DEBUG, "session_opened",
+		  LOG_STRING("session", session_tag(session->client->session)),
 		  LOG_STRING("principal", session->owner->name));
 	return session;
 }
@@ -198,7 +198,8 @@ void legacy_session_end(struct legacy_session *session, const char *reason)
 
 	if (session->is_ended)
 		return;
-	log_event(LOG_DEBUG, "session_closed", LOG_STRING("session", session->tag),
+	log_event(LOG_DEBUG, "session_closed",
+		  LOG_STRING("session", session_tag(session->client->session)),
 		  LOG_STRING("principal", session->owner->name), LOG_STRING("reason", reason));
 	session->is_ended = true;
 	HASH_DEL(endpoint->sessions_by_digest, session);

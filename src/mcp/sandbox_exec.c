@@ -261,7 +261,7 @@ static int fill(const struct arguments *arguments, const struct sandbox_exec_rul
 {
 	bool is_failed = false;
 
-	request->target = CALL_TARGET_SESSION;
+	request->target = rules->target;
 	if (rules->takes_handle)
 		request->target = arguments->handle ? CALL_TARGET_HANDLE : CALL_TARGET_NEW;
 	if (request->target == CALL_TARGET_HANDLE)

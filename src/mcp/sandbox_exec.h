@@ -19,7 +19,8 @@
 struct sandbox_exec_rules {
 	uint64_t timeout_s;
 	uint64_t max_timeout_s;
-	bool takes_handle; /* sandbox_id says which sandbox; without it a new one is made */
+	bool takes_handle;	 /* sandbox_id says which sandbox; without it a new one is made */
+	enum call_target target; /* of calls that take no handle */
 };
 
 /* `object` holds the arguments, or is NULL for none. On success *request is owned by the caller

@@ -38,6 +38,9 @@ struct mcp_server *mcp_server_create(const struct mcp_server_config *config)
 			.timeout_s = config->timeout_s,
 			.max_timeout_s = config->max_timeout_s,
 			.takes_handle = mcp_server_takes_handle(server, (enum era)era),
+			.target = config->sandbox_scope == SANDBOX_SCOPE_PRINCIPAL
+					  ? CALL_TARGET_PRINCIPAL
+					  : CALL_TARGET_SESSION,
 		};
 	return server;
 }

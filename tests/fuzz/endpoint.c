@@ -235,7 +235,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const struct mcp_server_config config = {
 		.loop = loop,
 		.registry = &registry,
-		.sandbox_scope = size > 0 ? (enum sandbox_scope)(data[0] % 3) : SANDBOX_SCOPE_AUTO,
+		.sandbox_scope = size > 0 ? (enum sandbox_scope)(data[0] % 4) : SANDBOX_SCOPE_AUTO,
 		.protocol = size > 0 ? (enum mcp_protocol)(data[0] / 4 % 3) : MCP_PROTOCOL_BOTH,
 		.is_http = true,
 		.timeout_s = 120,

@@ -380,6 +380,31 @@ static void hosted_clients_may_have_handles(void **state)
 	site_close(site);
 }
 
+static void one_sandbox_per_principal_needs_neither(void **state)
+{
+	struct site *site =
+		site_open_with(&(struct site_options){ .scope = SANDBOX_SCOPE_PRINCIPAL });
+	char id[64];
+	struct post *post;
+	size_t i;
+
+	(void)state;
+	site_initialize(site, "ann", "2025-11-25", id);
+	(void)site_send(site, &(struct wire){ .request = { .principal = "ann", .session_id = id },
+					      .body = CALL("1", "") });
+	(void)site_send(site, &(struct wire){ .request = { .principal = "ann",
+							   .protocol_version = "2026-07-28",
+							   .method_header = "tools/call",
+							   .name_header = "sandbox_exec" },
+					      .body = CALL("1", "," META) });
+	for (i = 0; i < 2; i++)
+		assert_int_equal(site_call(site, i)->request.target, CALL_TARGET_PRINCIPAL);
+	post = site_say_modern(site, "tools/list", MODERN("1", "tools/list"));
+	post_expect(post, 200, "the next call starts a new one");
+	assert_null(strstr(post->body, "sandbox_id"));
+	site_close(site);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -397,6 +422,7 @@ int main(void)
 		cmocka_unit_test(a_modern_call_belongs_to_its_principal),
 		cmocka_unit_test(one_sandbox_per_session_needs_a_session),
 		cmocka_unit_test(hosted_clients_may_have_handles),
+		cmocka_unit_test(one_sandbox_per_principal_needs_neither),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
