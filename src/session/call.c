@@ -232,9 +232,25 @@ static void on_run_ended(struct worker *worker)
 		finish_call(call);
 }
 
+static int ask_observer(const struct call *call, struct error *err)
+{
+	const struct registry_observer *observer = &call->session->registry->config.observer;
+	const struct call_record record = {
+		.principal = call->session->principal->name,
+		.session = call->session->tag,
+		.sandbox = call->lease->sandbox->id,
+		.command = call->request.command,
+		.args = (const char *const *)call->request.args,
+		.error = &call->error,
+		.queued_us = clock_now_us() - call->came_us,
+	};
+
+	return observer->on_start ? observer->on_start(observer->context, &record, err) : 0;
+}
+
 int call_run(struct call *call, struct error *err)
 {
-	if (cancel_init(&call->cancel, err) < 0)
+	if (ask_observer(call, err) < 0 || cancel_init(&call->cancel, err) < 0)
 		return -1;
 	call->sandbox = call->lease->sandbox;
 	memcpy(call->sandbox_id, call->sandbox->id, sizeof(call->sandbox_id));
@@ -243,6 +259,7 @@ int call_run(struct call *call, struct error *err)
 	call->worker.done = on_run_ended;
 	if (worker_start(&call->worker, call->session->registry->loop, err) < 0) {
 		cancel_finish(&call->cancel);
+		call->sandbox_id[0] = '\0';
 		return -1;
 	}
 	call->state = CALL_RUNNING;

@@ -3,8 +3,8 @@
 
 /*
  * What the room tells of what has ended, for audit, metrics and whoever wants to
- * see recent calls. Loop thread; everything is borrowed for the time of the
- * callback, which must not call back into this room. What clients sent is as
+ * see recent calls; and the one who may forbid a call to begin. Loop thread; everything is borrowed
+ * for the time of the callback, which must not call back into this room. What clients sent is as
  * they sent it: whoever shows it escapes it.
  */
 
@@ -33,8 +33,11 @@ struct call_record {
 	bool was_cancelled; /* by its caller, who got no answer */
 };
 
-/* Either function may be NULL. */
+/* Each function may be NULL. */
 struct registry_observer {
+	/* Before a call's command is started, with what is known of it by then. -1: it is not, and
+	 * its caller is told. Calls that are refused for other reasons may never come here. */
+	int (*on_start)(void *context, const struct call_record *record, struct error *err);
 	/* Once for each call, before its on_done. */
 	void (*on_call)(void *context, const struct call_record *record);
 	/* A sandbox was made (`err` is NULL) or was not, also for the pool; CANCELLED: nobody

@@ -22,8 +22,21 @@ struct record {
 static struct records {
 	unsigned count;
 	unsigned made, not_made;
+	unsigned started;
+	bool forbids; /* on_start does */
 	struct record list[MOST_RECORDS];
 } records;
+
+static int on_start(void *context, const struct call_record *told, struct error *err)
+{
+	assert_ptr_equal(context, &records);
+	assert_int_equal(strlen(told->sandbox), 12);
+	assert_int_equal(told->error->kind, ERROR_NONE);
+	if (records.forbids)
+		return error_set(err, ERROR_UNAVAILABLE, "It may not.");
+	records.started++;
+	return 0;
+}
 
 static void on_call(void *context, const struct call_record *told)
 {
@@ -60,7 +73,10 @@ static struct bench *begin(void)
 	struct registry_config config = bench_config;
 
 	memset(&records, 0, sizeof(records));
-	config.observer = (struct registry_observer){ on_call, on_creation, &records };
+	config.observer = (struct registry_observer){ .on_start = on_start,
+						      .on_call = on_call,
+						      .on_creation = on_creation,
+						      .context = &records };
 	return bench_create(&config);
 }
 
@@ -85,10 +101,35 @@ static void each_call_is_recorded_once_when_it_ends(void **state)
 	assert_int_equal(record->told.stderr_bytes, 0);
 	assert_int_not_equal(record->told.queued_us, 0);
 	assert_false(record->told.was_cancelled);
+	assert_int_equal(records.started, 1);
 	assert_int_equal(records.made, 1);
 	session_close(session);
 	bench_destroy(bench);
 	assert_int_equal(records.count, 1);
+}
+
+static void a_call_that_may_not_start_does_not_run(void **state)
+{
+	struct bench *bench = begin();
+
+	(void)state;
+	records.forbids = true;
+	(void)bench_call(bench, "say x");
+	bench_wait_for_all(bench);
+	assert_int_equal(records.count, 1);
+	assert_int_equal(records.list[0].kind, ERROR_UNAVAILABLE);
+	assert_non_null(strstr(records.list[0].message, "It may not."));
+	assert_non_null(strstr(records.list[0].message, "nothing was run"));
+	assert_string_equal(records.list[0].sandbox, "");
+	assert_string_equal(records.list[0].ended_by, "-");
+	/* The sandbox is there for the next one. */
+	records.forbids = false;
+	(void)bench_call(bench, "say x");
+	bench_wait_for_all(bench);
+	assert_int_equal(records.count, 2);
+	assert_string_equal(records.list[1].ended_by, "exit");
+	assert_int_equal(records.made, 1);
+	bench_destroy(bench);
 }
 
 static void output_that_was_not_returned_is_counted(void **state)
@@ -214,6 +255,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_call_is_recorded_once_when_it_ends),
+		cmocka_unit_test(a_call_that_may_not_start_does_not_run),
 		cmocka_unit_test(output_that_was_not_returned_is_counted),
 		cmocka_unit_test(refused_calls_are_recorded_with_what_they_were_told),
 		cmocka_unit_test(calls_that_lost_their_sandbox_are_recorded_with_its_id),
