@@ -96,6 +96,8 @@ static bool is_name(const struct word *word)
 	return word->bytes <= LIMIT_TOKEN_NAME_BYTES;
 }
 
+_Static_assert(LIMIT_TOKEN_MIN_BYTES == 16 && LIMIT_TOKEN_MAX_BYTES == 1024, "sentences say so");
+
 /* What is wrong with a token, as the end of a sentence; NULL: nothing. */
 static const char *token_fault(const struct word *token)
 {

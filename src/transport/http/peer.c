@@ -233,7 +233,7 @@ static int take_uid(const struct peer_finder *finder, const struct inet_diag_msg
 int peer_find_uid(struct peer_finder *finder, int fd, uid_t *uid, struct error *err)
 {
 	struct socket_end theirs, ours;
-	struct inet_diag_msg answer;
+	struct inet_diag_msg answer = { 0 };
 
 	if (find_ends(fd, &theirs, &ours) < 0)
 		return error_set(err, ERROR_UNAVAILABLE, "the client has gone");
@@ -253,7 +253,7 @@ int peer_finder_test(struct peer_finder *finder, struct error *err)
 	socklen_t bytes = sizeof(address);
 	CLEANUP(cleanup_fd) int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct socket_end own, other = { .port = htons(1) };
-	struct inet_diag_msg answer;
+	struct inet_diag_msg answer = { 0 };
 	uid_t uid = 0;
 
 	if (fd < 0 || bind(fd, (const struct sockaddr *)&address, bytes) < 0 || listen(fd, 1) < 0 ||
