@@ -325,6 +325,17 @@
 /* A file with a certificate and its chain, or with a key. */
 #define LIMIT_TLS_FILE_BYTES (1 * MIB)
 
+/* --- status page -------------------------------------------------------- */
+
+/* Entries of each of its lists: as many sandboxes as --max-sandboxes lets there be by default. */
+#define LIMIT_STATUS_ROWS 1000
+/* Ended calls that are remembered, and of each the command and the error. */
+#define LIMIT_STATUS_HISTORY 200
+#define LIMIT_STATUS_TEXT_BYTES 256
+/* The whole answer: 1200 calls with 256 characters of six bytes each, or 200 of them with an error
+ * as long, and 2000 other rows of 300 bytes. */
+#define LIMIT_STATUS_BYTES (4 * MIB)
+
 /* --- log ---------------------------------------------------------------- */
 
 #define LIMIT_LOG_RING_BYTES (64 * KIB)
