@@ -4,7 +4,9 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 static bool is_flag(const struct options *options, enum option_id id)
 {
@@ -23,7 +25,7 @@ static bool is_loopback_v4(uint32_t address)
 	return ntohl(address) >> 24 == IN_LOOPBACKNET;
 }
 
-bool http_config_is_local(const struct sockaddr *address)
+static bool is_local_address(const struct sockaddr *address)
 {
 	const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)address;
 	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)address;
@@ -44,11 +46,8 @@ bool http_config_is_local(const struct sockaddr *address)
 	}
 }
 
-int http_config_check_exposure(const struct http_config *http, const struct sockaddr *address,
-			       const char *where, struct error *err)
+int http_config_refuse_exposure(const char *where, struct error *err)
 {
-	if (http->has_tokens || http->is_insecure || http_config_is_local(address))
-		return 0;
 	return error_set(
 		err, ERROR_CONFIG,
 		"%s can be reached from other machines, and without tokens whoever reaches "
@@ -65,19 +64,19 @@ static int check_host(const struct http_config *http, struct error *err)
 	struct addrinfo *found = NULL;
 	const struct addrinfo *at;
 	int code = getaddrinfo(http->host, NULL, &hints, &found);
-	int result = 0;
+	char where[NI_MAXHOST];
+	bool is_local = true;
 
 	if (code != 0)
 		return error_set(err, ERROR_CONFIG, "--host %s is no address of this machine: %s",
 				 http->host, gai_strerror(code));
-	for (at = found; at && result == 0; at = at->ai_next) {
-		char where[NI_MAXHOST];
-
-		(void)snprintf(where, sizeof(where), "--host %s", http->host);
-		result = http_config_check_exposure(http, at->ai_addr, where, err);
-	}
+	for (at = found; at && is_local; at = at->ai_next)
+		is_local = is_local_address(at->ai_addr);
 	freeaddrinfo(found);
-	return result;
+	if (is_local || http->has_tokens || http->is_insecure)
+		return 0;
+	(void)snprintf(where, sizeof(where), "--host %s", http->host);
+	return http_config_refuse_exposure(where, err);
 }
 
 /* --- what belongs together ---------------------------------------------------------- */

@@ -12,7 +12,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/socket.h>
 
 enum audit_args { AUDIT_ARGS_NONE, AUDIT_ARGS_PROGRAM, AUDIT_ARGS_FULL };
 
@@ -44,8 +43,5 @@ struct http_config {
 /* USAGE or CONFIG. */
 int http_config_load(struct http_config *http, const struct options *options, struct error *err);
 
-/* Of a bound socket's address: whether nothing but this machine can reach it. */
-bool http_config_is_local(const struct sockaddr *address);
-/* CONFIG if clients could reach `where` (for the sentence) without tokens. */
-int http_config_check_exposure(const struct http_config *http, const struct sockaddr *address,
-			       const char *where, struct error *err);
+/* CONFIG: others could reach `where` (for the sentence), and there are no tokens. Returns -1. */
+int http_config_refuse_exposure(const char *where, struct error *err);

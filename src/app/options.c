@@ -109,7 +109,8 @@ const struct option_spec option_table[OPTION_COUNT] = {
 		.flags = OPTION_SERVE_ONLY,
 		.argument = "TRANSPORT",
 		.fallback = "stdio",
-		.help = "How MCP clients reach the server. This build serves stdio.",
+		.help = "How MCP clients reach the server: one that started it by stdin and stdout, or "
+			"any number over HTTP.",
 		.choices = transports,
 	},
 	[OPTION_HOST] = {

@@ -29,7 +29,13 @@ static struct backend *open_backend(const struct backend_type *type, const struc
 	return unavailable_open(&config->backend, err);
 }
 
-static int serve(struct start *start, struct error *err)
+static int serve_over(const struct serve_request *request, struct error *err)
+{
+	return request->config->transport == TRANSPORT_HTTP ? serve_http(request, err)
+							    : serve_stdio(request, err);
+}
+
+static int serve_with(struct start *start, struct service *service, struct error *err)
 {
 	const struct backend_type *type;
 	struct serve_request request;
@@ -51,11 +57,26 @@ static int serve(struct start *start, struct error *err)
 		.config = &start->config,
 		.backend = backend,
 		.backend_name = type->name,
+		.service = service,
 		.is_bare = start->is_bare,
 	};
-	result = serve_stdio(&request, err);
+	result = serve_over(&request, err);
 	backend_close(backend);
 	log_finish();
+	return result;
+}
+
+static int serve(struct start *start, struct error *err)
+{
+	struct service service = SERVICE_INIT;
+	int result = 0;
+
+	/* Before anything is started that could inherit what was handed over. */
+	if (start->config.transport == TRANSPORT_HTTP)
+		result = service_open(&service, err);
+	if (result == 0)
+		result = serve_with(start, &service, err);
+	service_close(&service);
 	return result;
 }
 

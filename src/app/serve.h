@@ -21,3 +21,4 @@ struct serve_request {
 };
 
 int serve_stdio(const struct serve_request *request, struct error *err);
+int serve_http(const struct serve_request *request, struct error *err);

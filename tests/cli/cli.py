@@ -173,9 +173,6 @@ USAGE_ERRORS = (
 )
 
 CONFIG_ERRORS = (
-    (["--transport=http"], {},
-     "--transport http is not in this version yet: it serves stdio only. Leave --transport out "
-     "and let the client start kilntainers as a program."),
     (["--transport=http", "--host=0.0.0.0"], {},
      "--host 0.0.0.0 can be reached from other machines, and without tokens whoever reaches the "
      "server can run commands. Give --auth-token-file (or KILNTAINERS_AUTH_TOKEN), or "

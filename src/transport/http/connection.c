@@ -385,6 +385,7 @@ static void on_event(evutil_socket_t fd, short events, void *context)
 	struct http_connection *connection = context;
 
 	(void)fd;
+	loop_enter(connection->server->config.loop);
 	connection->is_readable = connection->is_writable = true;
 	connection->is_woken = true;
 	if (events & EV_CLOSED)

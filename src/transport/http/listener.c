@@ -59,6 +59,7 @@ static void on_connection(evutil_socket_t fd, short events, void *context)
 	struct http_server *server = listener->server;
 
 	(void)events;
+	loop_enter(server->config.loop);
 	for (int i = 0; i < LIMIT_HTTP_ACCEPTS; i++) {
 		int accepted = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 

@@ -14,11 +14,11 @@ static const struct {
 	enum page_set set;
 	struct page_rule rule;
 } pages_table[] = {
-	{ SET_ALWAYS, { "/healthz", NULL, GET_METHODS, false, PAGE_OPEN } },
-	{ SET_METRICS, { "/metrics", NULL, GET_METHODS, false, PAGE_OPERATOR } },
-	{ SET_STATUS, { "/", NULL, GET_METHODS, false, PAGE_OPEN } },
-	{ SET_STATUS, { "/status.json", NULL, GET_METHODS, false, PAGE_TOKEN } },
-	{ SET_STATUS, { "/sandboxes/", "/end", "POST", true, PAGE_OPERATOR } },
+	{ SET_ALWAYS, { "/healthz", NULL, GET_METHODS, false, PAGE_OPEN, true } },
+	{ SET_METRICS, { "/metrics", NULL, GET_METHODS, false, PAGE_OPERATOR, false } },
+	{ SET_STATUS, { "/", NULL, GET_METHODS, false, PAGE_OPEN, false } },
+	{ SET_STATUS, { "/status.json", NULL, GET_METHODS, false, PAGE_TOKEN, false } },
+	{ SET_STATUS, { "/sandboxes/", "/end", "POST", true, PAGE_OPERATOR, false } },
 };
 
 static bool has_set(const struct http_pages *pages, enum page_set set)
@@ -59,14 +59,23 @@ bool page_allows(const struct page_rule *rule, enum http_method method)
 	return method == HTTP_GET || method == HTTP_HEAD;
 }
 
-void pages_serve(const struct http_pages *pages, struct http_request *request,
-		 const char *principal, bool is_operator)
+void http_page_answer(struct http_request *request, const struct http_page *page)
+{
+	http_reply(request, page->status, page->content_type, page->fields, page->field_count,
+		   page->body, page->bytes);
+}
+
+void pages_serve(const struct http_pages *pages, const struct page_rule *rule,
+		 struct http_request *request, const char *principal, bool is_operator)
 {
 	const struct http_head *head = http_request_head(request);
 	const struct http_page_request asked = { head->path, head->method, principal, is_operator };
 	struct http_page page = { 0 };
 
+	if (rule->may_take_time) {
+		http_request_read_body(request, 0);
+		return;
+	}
 	pages->serve(pages->context, &asked, &page);
-	http_reply(request, page.status, page.content_type, page.fields, page.field_count,
-		   page.body, page.bytes);
+	http_page_answer(request, &page);
 }

@@ -41,6 +41,10 @@ struct http_pages {
 	 * puts into the page must last until it is called again, and `body` is taken. */
 	void (*serve)(void *context, const struct http_page_request *request,
 		      struct http_page *page);
+	/* /healthz alone, whose answer may have to be found out first: http_page_answer, now or
+	 * later, unless on_gone comes before. */
+	void (*serve_health)(void *context, struct http_request *request);
+	void (*on_gone)(void *context, struct http_request *request);
 	void *context;
 	/* Otherwise their paths are not there. /healthz always is. */
 	bool has_status_page, has_metrics;
@@ -54,11 +58,13 @@ struct page_rule {
 	const char *allowed_methods; /* as in Allow */
 	bool is_post;
 	enum page_access access;
+	bool may_take_time; /* serve_health */
 };
 
 /* NULL: there is no such page. */
 const struct page_rule *pages_find(const struct http_pages *pages, const char *path);
 bool page_allows(const struct page_rule *rule, enum http_method method);
-/* Answers. */
-void pages_serve(const struct http_pages *pages, struct http_request *request,
-		 const char *principal, bool is_operator);
+/* Answers; one that may take time is asked for when its body, which must be empty, has come. */
+void pages_serve(const struct http_pages *pages, const struct page_rule *rule,
+		 struct http_request *request, const char *principal, bool is_operator);
+void http_page_answer(struct http_request *request, const struct http_page *page);

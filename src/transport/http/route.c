@@ -352,19 +352,31 @@ static void on_head(void *context, struct http_request *request)
 	else if (visit.is_mcp)
 		mcp_request_start(route->endpoint, request, principal);
 	else
-		pages_serve(&route->pages, request, principal, visit.holder.is_operator);
+		pages_serve(&route->pages, visit.page, request, principal,
+			    visit.holder.is_operator);
 }
 
 static void on_body(void *context, struct http_request *request, char *body, size_t bytes)
 {
-	(void)context;
-	mcp_request_take_body(request, body, bytes);
+	struct http_route *route = context;
+
+	/* Only MCP's requests have somebody to find again. */
+	if (http_request_user(request)) {
+		mcp_request_take_body(request, body, bytes);
+		return;
+	}
+	free(body);
+	route->pages.serve_health(route->pages.context, request);
 }
 
 static void on_gone(void *context, struct http_request *request)
 {
-	(void)context;
-	mcp_request_lose(request);
+	struct http_route *route = context;
+
+	if (http_request_user(request))
+		mcp_request_lose(request);
+	else
+		route->pages.on_gone(route->pages.context, request);
 }
 
 /* --- life ------------------------------------------------------------------------ */

@@ -132,10 +132,6 @@ struct refusal {
 static const char both_texts[] =
 	"Cannot use both --tool-instruction-override and --extended-tool-instruction. Use override "
 	"to replace the description entirely, or extended to append to the backend default.";
-static const char no_http[] =
-	"--transport http is not in this version yet: it serves stdio only. Leave --transport out "
-	"and let the client start kilntainers as a program.";
-
 static const struct refusal refusals[] = {
 	{ { "--tool-instruction-override=a", "--extended-tool-instruction=b" },
 	  ERROR_USAGE,
@@ -157,11 +153,6 @@ static const struct refusal refusals[] = {
 	{ { NULL, "KILNTAINERS_MAX_TIMEOUT=9" },
 	  ERROR_CONFIG,
 	  "--timeout (120) must not be above --max-timeout (9)." },
-	{ { "--transport=http" }, ERROR_CONFIG, no_http },
-	{ { NULL, "KILNTAINERS_TRANSPORT=http" }, ERROR_CONFIG, no_http },
-	{ { "--transport=http", "--port=1", "--host=::1", "--session-timeout=5" },
-	  ERROR_CONFIG,
-	  no_http },
 	{ { "--transport=http", "--sandbox-scope=principal" },
 	  ERROR_USAGE,
 	  "--sandbox-scope principal needs tokens, which tell one client from another: give "
@@ -170,9 +161,6 @@ static const struct refusal refusals[] = {
 	  ERROR_CONFIG,
 	  "--sandbox-scope principal needs tokens, which tell one client from another: give "
 	  "--auth-token-file." },
-	{ { "--transport=http", "--sandbox-scope=principal", "--auth-token-file=t" },
-	  ERROR_CONFIG,
-	  no_http },
 };
 
 /* --- who may reach a server over http, and what belongs together ------------- */
@@ -393,7 +381,9 @@ static void caps_shrink_to_the_descriptors_there_are(void **state)
 /* What the registry of this test has; the real one depends on the build. */
 static const char *const native_options[] = { "image", "cpu",	       "memory",       "pids-limit",
 					      "disk",  "host-exclude", "host-include", NULL };
-static const struct backend_type native = { .name = "native", .options = native_options };
+static const struct backend_type native = {
+	.name = "native", .options = native_options, .default_pool = 1, .default_pool_of_many = 4
+};
 static const struct backend_type docker = { .name = "docker", .missing = "Build it." };
 static const struct backend_type bare = { .name = "modal" };
 
@@ -554,6 +544,35 @@ static const struct choice choices[] = {
 	  ERROR_CONFIG },
 };
 
+static void many_clients_find_more_sandboxes_ready_and_need_limits(void **state)
+{
+	static const struct {
+		const char *words[MAX_WORDS];
+		unsigned pool;
+		bool is_for_many;
+	} rows[] = {
+		{ { NULL }, 1, false },
+		{ { "--transport=http" }, 4, true },
+		{ { "--transport=http", "--pool=2" }, 2, true },
+		{ { "--transport=http", "--auth-token-file=t", "--sandbox-scope=principal" },
+		  4,
+		  true },
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_LENGTH(rows); i++) {
+		const char *reason;
+		struct line line;
+
+		assert_int_equal(load(&line, OPTION_COMMAND_SERVE, rows[i].words), 0);
+		assert_non_null(choose_backend(&line.config, &line.options, &reason, &line.err));
+		assert_int_equal(line.config.registry.pool_size, rows[i].pool);
+		assert_int_equal(line.config.backend.is_for_many, rows[i].is_for_many);
+		options_finish(&line.options);
+	}
+}
+
 static void the_backend_follows_from_the_options(void **state)
 {
 	size_t i;
@@ -593,6 +612,7 @@ int main(void)
 		cmocka_unit_test(a_long_default_timeout_raises_the_maximum_that_nobody_set),
 		cmocka_unit_test(exec_and_doctor_log_warnings_only),
 		cmocka_unit_test(caps_shrink_to_the_descriptors_there_are),
+		cmocka_unit_test(many_clients_find_more_sandboxes_ready_and_need_limits),
 		cmocka_unit_test(the_backend_follows_from_the_options),
 	};
 

@@ -37,6 +37,8 @@ struct world {
 	struct http_request request;
 	bool has_request;
 	char served[256]; /* what the pages were asked: "METHOD path principal [operator]" */
+	bool delays_health;
+	struct http_request *asks_health, *lost;
 };
 
 static void serve(void *context, const struct http_page_request *request, struct http_page *page)
@@ -55,6 +57,25 @@ static void serve(void *context, const struct http_page_request *request, struct
 				    .bytes = 4 };
 }
 
+static void serve_health(void *context, struct http_request *request)
+{
+	const struct http_page page = { .status = 200, .body = alloc_string("ok"), .bytes = 2 };
+	struct world *world = context;
+
+	world->asks_health = request;
+	if (world->delays_health)
+		free(page.body);
+	else
+		http_page_answer(request, &page);
+}
+
+static void lose_page(void *context, struct http_request *request)
+{
+	struct world *world = context;
+
+	world->lost = request;
+}
+
 static struct tokens *make_tokens(const char *text)
 {
 	struct tokens *tokens = tokens_parse("tokens", text, strlen(text), NULL, NULL);
@@ -67,7 +88,7 @@ static void begin(struct world *world, enum access_kind access)
 {
 	const struct http_route_config config = {
 		.endpoint = &world->endpoint,
-		.pages = { serve, world, true, true },
+		.pages = { serve, serve_health, lose_page, world, true, true },
 		.tokens = access == WITH_TOKENS ? make_tokens(token_file) : NULL,
 		.allows_local_users = access == FOR_ALL_USERS,
 	};
@@ -485,7 +506,8 @@ static void without_tokens_other_users_are_refused_with_the_remedy(void **state)
 	assert_int_equal(world.request.status, 403);
 	assert_string_equal(world.served, "");
 	send_from(&world, "GET /healthz HTTP/1.1\r\n" LOCAL "\r\n", &other);
-	assert_int_equal(world.request.status, 202);
+	assert_int_equal(world.request.status, 0);
+	lose(&world);
 	end(&world);
 	begin(&world, FOR_ALL_USERS);
 	send_from(&world, POST LOCAL TYPE "\r\n", &other);
@@ -536,8 +558,6 @@ static void pages_are_for_whom_they_are_for(void **state)
 		int status;
 		const char *served;
 	} rows[] = {
-		{ "GET /healthz", "", 202, "0 /healthz -" },
-		{ "HEAD /healthz", NOBODY, 202, "1 /healthz -" },
 		{ "GET /", "", 202, "0 / -" },
 		{ "GET /status.json", "", 401, "" },
 		{ "GET /status.json", NOBODY, 401, "" },
@@ -586,7 +606,8 @@ static void pages_that_were_not_asked_for_are_not_there(void **state)
 	};
 	struct world world = { 0 };
 	const struct http_route_config config = { .endpoint = &world.endpoint,
-						  .pages = { serve, &world, false, false },
+						  .pages = { serve, serve_health, lose_page, &world,
+							     false, false },
 						  .allows_local_users = true };
 	size_t i;
 
@@ -595,7 +616,32 @@ static void pages_that_were_not_asked_for_are_not_there(void **state)
 	world.handler = http_route_handler(world.route);
 	for (i = 0; i < ARRAY_LENGTH(heads); i++)
 		assert_int_equal(send_head(&world, heads[i])->status, 404);
-	assert_int_equal(send_head(&world, "GET /healthz HTTP/1.1\r\n" LOCAL "\r\n")->status, 202);
+	send_body(&world, "GET /healthz HTTP/1.1\r\n" LOCAL "\r\n", "");
+	assert_int_equal(world.request.status, 200);
+	end(&world);
+}
+
+static void health_is_open_and_may_take_time(void **state)
+{
+	static const struct http_page not_ok = { .status = 503 };
+	struct world world;
+
+	(void)state;
+	begin(&world, WITH_TOKENS);
+	send_body(&world, "HEAD /healthz HTTP/1.1\r\n" LOCAL NOBODY "\r\n", "");
+	assert_int_equal(world.request.status, 200);
+	assert_int_equal(world.request.max_body_bytes, 0);
+	assert_false(world.request.is_trusted);
+	world.delays_health = true;
+	send_body(&world, "GET /healthz HTTP/1.1\r\n" LOCAL "\r\n", "");
+	assert_int_equal(world.request.status, 0);
+	assert_ptr_equal(world.asks_health, &world.request);
+	http_page_answer(&world.request, &not_ok);
+	assert_int_equal(world.request.status, 503);
+	send_body(&world, "GET /healthz HTTP/1.1\r\n" LOCAL "\r\n", "");
+	lose(&world);
+	assert_ptr_equal(world.lost, &world.request);
+	assert_string_equal(world.served, "");
 	end(&world);
 }
 
@@ -883,6 +929,7 @@ int main(void)
 		cmocka_unit_test(who_cannot_be_told_is_refused_with_the_remedy),
 		cmocka_unit_test(pages_are_for_whom_they_are_for),
 		cmocka_unit_test(pages_that_were_not_asked_for_are_not_there),
+		cmocka_unit_test(health_is_open_and_may_take_time),
 		cmocka_unit_test(the_endpoint_is_told_who_asks_and_by_which_headers),
 		cmocka_unit_test(an_answer_may_come_from_inside),
 		cmocka_unit_test(an_answer_may_come_later),
