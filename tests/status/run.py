@@ -2,13 +2,17 @@
 # SPDX-License-Identifier: MIT
 """The status page in a real, headless Chromium; prints TAP.
 
-usage: tests/status/run.py [--only WORDS]...       (all, or the tests with these words in their name)
+usage: tests/status/run.py [--program PROGRAM] [--only WORDS]...
        tests/status/run.py --screenshot FILE       (the picture of docs/status-page.md, and no test)
+
+The page is tried against a server of the tests' own and, with --program, against the real one
+(with the fake backend in it). --only takes the tests with these words in their name.
 
 The browser is the one that tools/setup-browser finds; where there is none, all is skipped.
 """
 
 import argparse
+import functools
 import pathlib
 import subprocess
 import sys
@@ -17,6 +21,7 @@ import traceback
 import embedding
 import page
 import picture
+import real
 from browser import Browser, Wrong
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
@@ -33,8 +38,21 @@ def place():
     return done.stdout.split()[-1], ""
 
 
+def named(test):
+    return test.func if isinstance(test, functools.partial) else test
+
+
+def chosen(options):
+    tests = embedding.TESTS + page.TESTS
+    if options.program:
+        program = str(pathlib.Path(options.program).resolve())
+        tests = tests + [functools.partial(test, program=program) for test in real.TESTS]
+    return [test for test in tests if not options.only
+            or any(words.replace(" ", "_") in named(test).__name__ for words in options.only)]
+
+
 def run(test, number, browser):
-    name = test.__name__.replace("_", " ")
+    name = named(test).__name__.replace("_", " ")
     try:
         test(browser)
     except Exception as why:  # whatever it is, the next test is another one
@@ -51,6 +69,7 @@ def run(test, number, browser):
 
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("--program")
     parser.add_argument("--only", action="append", default=[])
     parser.add_argument("--screenshot")
     options = parser.parse_args()
@@ -65,8 +84,7 @@ def main():
         if options.screenshot:
             picture.take(browser, options.screenshot)
             return 0
-        tests = [test for test in embedding.TESTS + page.TESTS if not options.only
-                 or any(words.replace(" ", "_") in test.__name__ for words in options.only)]
+        tests = chosen(options)
         print("1..%d" % len(tests))
         good = [run(test, number, browser) for number, test in enumerate(tests, 1)]
         return 0 if tests and all(good) else 1
