@@ -74,6 +74,7 @@ struct exchange {
 	char session_id[SESSION_ID_BYTES]; /* "" unless the answer tells it */
 	size_t body_bytes;		   /* that still take memory */
 	bool is_read;			   /* the body was handed on by its intake */
+	bool ends_as_stream;		   /* without a message */
 	bool is_modern, is_batch, is_stream, is_over, is_abandoned;
 	unsigned pins;
 };
@@ -110,5 +111,5 @@ void legacy_session_pin(struct legacy_session *session);
 void legacy_session_unpin(struct legacy_session *session);
 /* Cancels its calls; whoever waits for an answer is told. `reason` is for the log. */
 void legacy_session_end(struct legacy_session *session, const char *reason);
-/* The timer of all of them. */
-void legacy_session_expire(void *endpoint);
+/* The timer of all of an endpoint, which is the context. */
+void legacy_session_expire(void *context);

@@ -5,6 +5,7 @@
 #include "base/cleanup.h"
 #include "base/limits.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
@@ -14,6 +15,7 @@
 void exchange_pin(struct exchange *exchange)
 {
 	exchange->pins++;
+	assert(exchange->pins > 0);
 }
 
 void exchange_unpin(struct exchange *exchange)
@@ -48,6 +50,14 @@ static void leave(struct exchange *exchange)
 	intake_destroy(TAKE_PTR(exchange->own_intake));
 }
 
+void exchange_open_stream(struct exchange *exchange)
+{
+	if (exchange->is_stream)
+		return;
+	exchange->is_stream = true;
+	exchange->callbacks.open_stream(exchange->callbacks.context);
+}
+
 /* Takes the bytes of `message`; NULL for an answer without a body. */
 static void finish(struct exchange *exchange, int status, struct buf *message)
 {
@@ -60,6 +70,8 @@ static void finish(struct exchange *exchange, int status, struct buf *message)
 	leave(exchange);
 	if (exchange->body_bytes > 0)
 		callbacks.on_consumed(callbacks.context, exchange->body_bytes);
+	if (exchange->ends_as_stream)
+		exchange_open_stream(exchange);
 	if (!exchange->is_stream) {
 		callbacks.answer(callbacks.context, status, text, text ? bytes : 0, session_id);
 	} else {
@@ -93,11 +105,8 @@ void exchange_end_stream(struct exchange *exchange)
 {
 	if (exchange->is_over)
 		return;
-	exchange_pin(exchange);
-	exchange_open_stream(exchange);
-	if (!exchange->is_over)
-		finish(exchange, 200, NULL);
-	exchange_unpin(exchange);
+	exchange->ends_as_stream = true;
+	finish(exchange, 200, NULL);
 }
 
 void exchange_bereave(struct exchange *exchange)
@@ -128,14 +137,6 @@ void exchange_abandon(struct exchange *exchange)
 }
 
 /* --- answers --------------------------------------------------------------------- */
-
-void exchange_open_stream(struct exchange *exchange)
-{
-	if (exchange->is_stream)
-		return;
-	exchange->is_stream = true;
-	exchange->callbacks.open_stream(exchange->callbacks.context);
-}
 
 static void on_stream_time(void *context)
 {

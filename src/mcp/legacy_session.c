@@ -67,14 +67,16 @@ static struct legacy_session *find_victim(const struct endpoint *endpoint, const
 
 static bool make_room(struct endpoint *endpoint, const char *principal)
 {
-	while (endpoint->session_count >= endpoint->config.max_sessions) {
-		struct legacy_session *victim = find_victim(endpoint, principal);
+	struct legacy_session *victim;
 
-		if (!victim)
-			return false;
-		legacy_session_end(victim, "too many");
-	}
-	return true;
+	if (endpoint->session_count < endpoint->config.max_sessions)
+		return true;
+	victim = find_victim(endpoint, principal);
+	if (!victim)
+		return false;
+	legacy_session_end(victim, "too many");
+	/* Unless whoever was told of the end has opened another one at once. */
+	return endpoint->session_count < endpoint->config.max_sessions;
 }
 
 static void schedule_expiry(struct endpoint *endpoint)
@@ -157,8 +159,10 @@ void legacy_session_touch(struct legacy_session *session)
 	struct endpoint *endpoint = session->endpoint;
 
 	session->used_ms = clock_now_ms();
-	DL_DELETE(endpoint->sessions, session);
-	DL_APPEND(endpoint->sessions, session);
+	if (session->next) {
+		DL_DELETE(endpoint->sessions, session);
+		DL_APPEND(endpoint->sessions, session);
+	}
 	/* The timer may fire too early now; it looks again then. */
 }
 
