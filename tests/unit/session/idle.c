@@ -119,6 +119,25 @@ static void a_sandbox_is_never_idle_during_a_call(void **state)
 	bench_destroy(bench);
 }
 
+static void a_call_that_begins_in_time_may_take_as_long_as_it_needs(void **state)
+{
+	struct bench *bench = begin(IDLE_MS);
+	struct bench_call *held;
+
+	(void)state;
+	(void)run(bench, CALL_TARGET_SESSION, NULL, "say x");
+	/* The clock has been started, and nothing of the loop runs before the next call is there.
+	 */
+	held = bench_call(bench, "hold");
+	bench_wait(bench, bench_is_running, 1);
+	bench_linger(bench, 3 * IDLE_MS);
+	stub_set(bench->stub, &bench->stub->holds, false);
+	bench_wait_for_all(bench);
+	assert_string_equal(held->text, "exit 0: ");
+	assert_string_equal(run(bench, CALL_TARGET_SESSION, NULL, "who")->text, "exit 0: 1");
+	bench_destroy(bench);
+}
+
 static void a_sandbox_is_not_idle_while_a_call_waits_for_a_place(void **state)
 {
 	struct registry_config config = bench_config;
@@ -247,6 +266,7 @@ int main(void)
 		cmocka_unit_test(an_idle_handle_stays_dead_and_says_so_to_its_owner_alone),
 		cmocka_unit_test(a_principals_own_sandbox_is_told_to_one_of_its_sessions),
 		cmocka_unit_test(a_sandbox_is_never_idle_during_a_call),
+		cmocka_unit_test(a_call_that_begins_in_time_may_take_as_long_as_it_needs),
 		cmocka_unit_test(a_sandbox_is_not_idle_while_a_call_waits_for_a_place),
 		cmocka_unit_test(a_call_that_gave_up_waiting_leaves_the_clock_running),
 		cmocka_unit_test(a_place_of_an_idle_sandbox_is_free_again),

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "session/view.h"
 
+#include "session/state.h"
+
 #include "tests/unit/session/bench.h"
 #include "tests/unit/unit.h"
 
@@ -279,6 +281,8 @@ static void a_handle_that_is_ended_in_its_first_call_leaves_nothing(void **state
 	assert_string_equal(call->handle, "");
 	bench_wait(bench, bench_has_live, 0);
 	assert_int_equal(sandboxes_of(bench, NULL).count, 0);
+	/* Not even that there was one: nobody knows how to ask for it. */
+	assert_null(bench->session->principal->leases);
 	bench_destroy(bench);
 }
 
