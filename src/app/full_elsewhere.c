@@ -24,6 +24,9 @@ static const char *wanted_for(const struct options *options)
 
 	if (may_be_native && image && image_is_archive(image))
 		return "reading the archive that --image names";
+	/* With stdio the variable is not there any more, and the flag was refused. */
+	if (option_is_given(options, OPTION_TLS_CERT) || option_is_given(options, OPTION_TLS_KEY))
+		return "TLS";
 	return NULL;
 }
 

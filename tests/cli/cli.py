@@ -20,46 +20,11 @@ import sys
 import tempfile
 import time
 
-PROGRAM = pathlib.Path(sys.argv[1]).resolve()
-# Nothing here takes a second; this only ends what hangs.
-HANG_S = 60
+from harness import (HANG_S, PROGRAM, Skip, clean_environment, contains, equal, main,
+                     need_fake, run, start, test, wait_until)
+
 HINT = "Try 'kilntainers --help'.\n"
 NO_HTTP_SERVER = "In stdio mode, there is no HTTP server to bind."
-
-# A server that ends at once leaves what its sandboxes had; here it goes with the tests.
-TEMPORARY = tempfile.TemporaryDirectory(prefix="kilntainers-cli-")
-TESTS = []
-
-
-class Skip(Exception):
-    pass
-
-
-def test(function):
-    TESTS.append(function)
-    return function
-
-
-def clean_environment(**more):
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("KILNTAINERS_")}
-    return {**kept, "TMPDIR": TEMPORARY.name, **more}
-
-
-def run(*words, stdin=b"", environment=None, **more):
-    """A finished process with bytes in stdout and stderr."""
-    return subprocess.run(
-        [PROGRAM, *words], input=stdin, capture_output=True, timeout=HANG_S,
-        env=clean_environment(**(environment or {})), **more)
-
-
-def equal(found, expected):
-    if found != expected:
-        raise AssertionError("expected %r\n#    found %r" % (expected, found))
-
-
-def contains(text, part):
-    if part not in text:
-        raise AssertionError("no %r in %r" % (part, text))
 
 
 def ends(done, code, stdout=b"", stderr=b""):
@@ -70,22 +35,13 @@ def error(message, hint=""):
     return ("kilntainers: error: %s\n%s" % (message, hint)).encode()
 
 
-HAS_FAKE = b"fake:" in run("doctor").stdout
-
-
 def fake(*words, **more):
-    if not HAS_FAKE:
-        raise Skip("this build has no fake backend (-Dtest_backend=true)")
+    need_fake()
     return run("exec", "--backend=fake", *words, **more)
 
 
-def start(*words, environment=None, **more):
-    return subprocess.Popen([PROGRAM, *words], env=clean_environment(**(environment or {})), **more)
-
-
 def serve(*words, **more):
-    if not HAS_FAKE:
-        raise Skip("this build has no fake backend (-Dtest_backend=true)")
+    need_fake()
     return start("--backend=fake", *words, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                  stderr=subprocess.PIPE, **more)
 
@@ -110,11 +66,7 @@ def call(server, number, command):
 
 
 def wait_for_file(path):
-    end = time.monotonic() + HANG_S
-    while not path.exists():
-        if time.monotonic() > end:
-            raise AssertionError("%s never appeared" % path)
-        time.sleep(0.01)
+    wait_until(path.exists, str(path))
 
 
 # --- usage and configuration --------------------------------------------------
@@ -302,8 +254,7 @@ def doctor_names_every_backend_and_exits_by_the_chosen_one():
     done = run("doctor", "--engine=podman")
     equal(done.returncode, 1)
     contains(done.stderr, b"The docker backend (chosen by --engine) is not in this build")
-    if not HAS_FAKE:
-        raise Skip("this build has no fake backend (-Dtest_backend=true)")
+    need_fake()
     # What holds no limits here is warned of.
     done = run("doctor", "--backend=fake", "--log-level=error")
     equal((done.returncode, done.stderr), (0, b""))
@@ -572,8 +523,7 @@ def block_signals():
 
 @test
 def signals_that_the_starter_blocked_or_ignored_work_all_the_same():
-    if not HAS_FAKE:
-        raise Skip("this build has no fake backend (-Dtest_backend=true)")
+    need_fake()
     server = serve(preexec_fn=block_signals)
     shake_hands(server)
     call(server, 2, "true")
@@ -595,8 +545,7 @@ def a_stderr_that_nobody_reads_holds_up_nothing():
             os.write(writer, b"x" * 4096)
     except BlockingIOError:
         os.set_blocking(writer, True)
-    if not HAS_FAKE:
-        raise Skip("this build has no fake backend (-Dtest_backend=true)")
+    need_fake()
     server = start("--backend=fake", stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=writer)
     os.close(writer)
     shake_hands(server)
@@ -648,8 +597,7 @@ def a_client_that_no_longer_reads_ends_the_server():
 
 @test
 def the_server_survives_closed_standard_descriptors():
-    if not HAS_FAKE:
-        raise Skip("this build has no fake backend (-Dtest_backend=true)")
+    need_fake()
     done = subprocess.run(["sh", "-c", '"$0" --backend=fake <&- >&- 2>&-', PROGRAM],
                           timeout=HANG_S, env=clean_environment())
     equal(done.returncode, 0)
@@ -691,23 +639,6 @@ def on_a_terminal_without_arguments_it_says_what_it_is():
     contains(text, b"kilntainers is an MCP server: it now waits for a client's messages on stdin.")
     contains(text, b"Backend: fake.")
     contains(text, b"kilntainers exec -- sh -c 'id; ls /'")
-
-
-def main():
-    print("1..%d" % len(TESTS))
-    failed = 0
-    for number, function in enumerate(TESTS, 1):
-        name = function.__name__.replace("_", " ")
-        try:
-            function()
-            print("ok %d - %s" % (number, name))
-        except Skip as reason:
-            print("ok %d - %s # SKIP %s" % (number, name, reason))
-        except (AssertionError, OSError, ValueError, subprocess.TimeoutExpired) as problem:
-            failed += 1
-            print("not ok %d - %s\n#    %s" % (number, name, str(problem).replace("\n", "\n#    ")))
-        sys.stdout.flush()
-    return 1 if failed else 0
 
 
 if __name__ == "__main__":
