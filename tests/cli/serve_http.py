@@ -16,6 +16,7 @@ import pathlib
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -500,6 +501,58 @@ def a_hangup_follows_a_renamed_audit_log():
         server.wait_for("reloaded")
         server.run(session, "true")
     equal((len(audit_lines(audit.with_suffix(".1"))), len(audit_lines(audit))), (2, 1))
+
+
+# --- TLS ------------------------------------------------------------------------------------
+
+
+def make_certificate(place, name):
+    """By openssl's program; both files are replaced."""
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+               "-nodes", "-days", "2", "-subj", "/CN=" + name, "-addext",
+               "subjectAltName=DNS:" + name, "-keyout", place / "key", "-out", place / "cert"]
+    try:
+        subprocess.run(command, check=True, capture_output=True, timeout=HANG_S)
+    except FileNotFoundError:
+        raise Skip("openssl is not installed") from None
+    (place / "key").chmod(0o600)
+
+
+def served_name(server):
+    with socket.create_connection(("127.0.0.1", server.port), HANG_S) as plain:
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        with context.wrap_socket(plain) as wrapped:
+            der = wrapped.getpeercert(binary_form=True)
+            wrapped.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            contains(wrapped.recv(64), b"HTTP/1.1 200")
+    return re.search(rb"kiln-[a-z]+", der).group().decode()
+
+
+@test
+def a_certificate_is_read_again_and_kept_if_it_cannot_be():
+    if not PROGRAM.with_name("kilntainers-full").exists():
+        raise Skip("kilntainers-full is not beside this program")
+    place = folder()
+    make_certificate(place, "kiln-first")
+    with Server("--port=0", "--tls-cert=%s" % (place / "cert"),
+                "--tls-key=%s" % (place / "key")) as server:
+        contains(server.events("listening")[0]["url"], "https://127.0.0.1:")
+        equal(served_name(server), "kiln-first")
+        make_certificate(place, "kiln-second")
+        server.signal(signal.SIGHUP)
+        server.wait_for("reloaded")
+        equal(served_name(server), "kiln-second")
+        (place / "key").write_text("no key")
+        server.signal(signal.SIGHUP)
+        equal(server.wait_for("reload_failed")["what"], "tls")
+        equal(served_name(server), "kiln-second")
+    (place / "key").chmod(0o644)
+    done = run("--backend=fake", "--transport=http", "--port=0",
+               "--tls-cert=%s" % (place / "cert"), "--tls-key=%s" % (place / "key"))
+    equal(done.returncode, 1)
+    contains(done.stderr, b"chmod o-rwx")
 
 
 # --- the end ----------------------------------------------------------------------------------
