@@ -125,7 +125,7 @@
 #define LIMIT_CREATING_PER_CORE 2
 /* Descriptors: for the server itself (with the groups and places that native keeps ready), per
  * running command (pipes, exec socket, cancel flag, with room for passing them on), per sandbox
- * (socket, death, up to three counters, a share of drained pipes). */
+ * (socket, death, up to three counters, a share of drained pipes). A connection has one. */
 #define LIMIT_DESCRIPTORS_RESERVED 128UL
 #define LIMIT_DESCRIPTORS_PER_CALL 10
 #define LIMIT_DESCRIPTORS_PER_SANDBOX 7
