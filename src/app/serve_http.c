@@ -370,25 +370,37 @@ static int give_up_rights(const struct many *many, struct error *err)
 	return rights_settle(&many->config.rights, many->request->backend, files, err);
 }
 
+static const char *who_is_served(const struct many *many)
+{
+	const struct http_config *http = &many->config.http;
+
+	if (http->has_tokens)
+		return "who has a token";
+	if (http_server_is_exposed(many->server))
+		return "whoever gets here";
+	return http->allows_local_users ? "users of this machine" : "our user and root";
+}
+
 static void tell_where(const struct many *many)
 {
 	const struct http_config *http = &many->config.http;
-	const char *host = http->host;
 	unsigned port = http_server_port(many->server);
 	struct in6_addr v6;
-	bool has_colons = inet_pton(AF_INET6, host, &v6) == 1;
+	bool is_v6 = inet_pton(AF_INET6, http->host, &v6) == 1;
 	char *url = alloc_printf("%s://%s%s%s:%u" HTTP_MCP_PATH, http->tls_cert ? "https" : "http",
-				 has_colons ? "[" : "", host, has_colons ? "]" : "", port);
+				 is_v6 ? "[" : "", http->host, is_v6 ? "]" : "", port);
+	const struct log_field serves = LOG_STRING("serves", who_is_served(many));
 
-	if (port != 0)
+	bool is_handed_over = many->request->service->socket_count > 0;
+
+	if (port != 0 && !is_handed_over)
 		log_event(LOG_INFO, "listening", LOG_STRING("url", url), LOG_NUMBER("port", port),
-			  LOG_STRING("tokens", http->has_tokens ? "needed" : "none"));
+			  serves);
 	if (http->unix_socket)
-		log_event(LOG_INFO, "listening", LOG_STRING("socket", http->unix_socket),
-			  LOG_STRING("tokens", http->has_tokens ? "needed" : "none"));
-	if (port == 0 && !http->unix_socket)
-		log_event(LOG_INFO, "listening", LOG_STRING("socket", "of the service manager"),
-			  LOG_STRING("tokens", http->has_tokens ? "needed" : "none"));
+		log_event(LOG_INFO, "listening", LOG_STRING("socket", http->unix_socket), serves);
+	if (is_handed_over)
+		log_event(LOG_INFO, "listening", LOG_STRING("socket", "a service manager's"),
+			  LOG_NUMBER("port", port), serves);
 	free(url);
 }
 

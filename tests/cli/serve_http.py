@@ -165,7 +165,7 @@ def any_number_of_clients_have_sandboxes_of_their_own():
             equal(server.run(session, "cat mine"), "%d\n" % number)
         line = server.events("listening")[0]
         equal(line["url"], "http://127.0.0.1:%d/mcp" % server.port)
-        equal(line["tokens"], "none")
+        equal(line["serves"], "our user and root")
 
 
 @test
