@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "app/config.h"
 
-#include "base/attr.h"
 #include "base/fd.h"
 #include "base/limits.h"
 
@@ -154,33 +153,37 @@ static void lower(unsigned *cap, uint64_t most, const struct options *options, e
 	*cap = (unsigned)most;
 }
 
+/* Connections have what is left, but an eighth at least: waiting for a place, a client waits in
+ * the kernel. Returns what they leave. */
+static uint64_t fit_connections(struct config *config, const struct options *options, uint64_t have,
+				uint64_t others)
+{
+	uint64_t most = have > others ? have - others : 0;
+
+	if (config->http.max_connections == 0)
+		return have;
+	if (most < have / 8)
+		most = have / 8;
+	lower(&config->http.max_connections, most, options, OPTION_MAX_CONNECTIONS);
+	return have - config->http.max_connections;
+}
+
 void config_fit_descriptors(struct config *config, const struct options *options)
 {
-	const struct {
-		unsigned *cap;
-		unsigned descriptors; /* of each */
-		enum option_id id;
-	} users[] = {
-		{ &config->registry.max_running, LIMIT_DESCRIPTORS_PER_CALL, OPTION_MAX_RUNNING },
-		{ &config->registry.max_sandboxes, LIMIT_DESCRIPTORS_PER_SANDBOX,
-		  OPTION_MAX_SANDBOXES },
-		/* Without HTTP, none. */
-		{ &config->http.max_connections, 1, OPTION_MAX_CONNECTIONS },
-	};
+	uint64_t calls = (uint64_t)config->registry.max_running * LIMIT_DESCRIPTORS_PER_CALL;
+	uint64_t sandboxes =
+		(uint64_t)config->registry.max_sandboxes * LIMIT_DESCRIPTORS_PER_SANDBOX;
 	uint64_t have = LIMIT_DESCRIPTORS_RESERVED;
-	uint64_t wanted = 0;
-	size_t i;
 
 	if (config->backend.nofile_hard > 2 * LIMIT_DESCRIPTORS_RESERVED)
 		have = config->backend.nofile_hard - LIMIT_DESCRIPTORS_RESERVED;
-	for (i = 0; i < ARRAY_LENGTH(users); i++)
-		wanted += (uint64_t)*users[i].cap * users[i].descriptors;
-	if (wanted <= have)
+	have = fit_connections(config, options, have, calls + sandboxes);
+	if (calls + sandboxes <= have)
 		return;
 	/* Each in proportion; one of each is worth trying. */
-	for (i = 0; i < ARRAY_LENGTH(users); i++) {
-		uint64_t most = (uint64_t)*users[i].cap * have / wanted;
-
-		lower(users[i].cap, most > 0 ? most : 1, options, users[i].id);
-	}
+	calls = have * calls / (calls + sandboxes) / LIMIT_DESCRIPTORS_PER_CALL;
+	sandboxes = (have - calls * LIMIT_DESCRIPTORS_PER_CALL) / LIMIT_DESCRIPTORS_PER_SANDBOX;
+	lower(&config->registry.max_running, calls > 0 ? calls : 1, options, OPTION_MAX_RUNNING);
+	lower(&config->registry.max_sandboxes, sandboxes > 0 ? sandboxes : 1, options,
+	      OPTION_MAX_SANDBOXES);
 }

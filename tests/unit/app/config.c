@@ -374,11 +374,20 @@ static void caps_shrink_to_the_descriptors_there_are(void **state)
 	line.config.registry.max_sandboxes = 1000;
 	line.config.backend.nofile_hard = 4096;
 	config_fit_descriptors(&line.config, &line.options);
-	assert_in_range(line.config.http.max_connections, 100, 4000);
+	assert_int_equal(line.config.http.max_connections, (4096 - 128) / 8);
 	assert_true(line.config.http.max_connections +
 			    line.config.registry.max_running * LIMIT_DESCRIPTORS_PER_CALL +
 			    line.config.registry.max_sandboxes * LIMIT_DESCRIPTORS_PER_SANDBOX <=
 		    4096 - LIMIT_DESCRIPTORS_RESERVED);
+
+	line.config.http.max_connections = 4096;
+	line.config.registry.max_running = 1024;
+	line.config.registry.max_sandboxes = 1000;
+	line.config.backend.nofile_hard = 20000;
+	config_fit_descriptors(&line.config, &line.options);
+	assert_int_equal(line.config.http.max_connections, 20000 - 128 - 10240 - 7000);
+	assert_int_equal(line.config.registry.max_running, 1024);
+	assert_int_equal(line.config.registry.max_sandboxes, 1000);
 
 	line.config.backend.nofile_hard = 16;
 	config_fit_descriptors(&line.config, &line.options);
