@@ -389,18 +389,19 @@ static void tell_where(const struct many *many)
 	bool is_v6 = inet_pton(AF_INET6, http->host, &v6) == 1;
 	char *url = alloc_printf("%s://%s%s%s:%u" HTTP_MCP_PATH, http->tls_cert ? "https" : "http",
 				 is_v6 ? "[" : "", http->host, is_v6 ? "]" : "", port);
-	const struct log_field serves = LOG_STRING("serves", who_is_served(many));
+	const char *whom = who_is_served(many);
 
 	bool is_handed_over = many->request->service->socket_count > 0;
 
 	if (port != 0 && !is_handed_over)
 		log_event(LOG_INFO, "listening", LOG_STRING("url", url), LOG_NUMBER("port", port),
-			  serves);
+			  LOG_STRING("serves", whom));
 	if (http->unix_socket)
-		log_event(LOG_INFO, "listening", LOG_STRING("socket", http->unix_socket), serves);
+		log_event(LOG_INFO, "listening", LOG_STRING("socket", http->unix_socket),
+			  LOG_STRING("serves", whom));
 	if (is_handed_over)
 		log_event(LOG_INFO, "listening", LOG_STRING("socket", "a service manager's"),
-			  LOG_NUMBER("port", port), serves);
+			  LOG_NUMBER("port", port), LOG_STRING("serves", whom));
 	free(url);
 }
 
