@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: MIT
+"""Servers under test over HTTP, what they log, and tests that print TAP."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import traceback
+
+import mcp
+import wire
+
+TESTS = []
+
+
+class Skip(Exception):
+    """This cannot run here; the text says why."""
+
+
+def test(function):
+    """The name is the sentence."""
+    TESTS.append(function)
+    return function
+
+
+def equal(found, expected, what=""):
+    if found != expected:
+        raise AssertionError("%sfound %r, expected %r" % (what and what + ": ", found, expected))
+
+
+def check(condition, text="it does not hold"):
+    if not condition:
+        raise AssertionError(text)
+
+
+class Server:
+    """A server of this machine on a free port; `with` ends it."""
+
+    def __init__(self, program, *options, environment=None, listen=("--port=0",), **more):
+        self.log_file = tempfile.NamedTemporaryFile("w+", prefix="kilntainers-http-log-")
+        kept = {key: value for key, value in os.environ.items()
+                if not key.startswith("KILNTAINERS_")}
+        self.process = subprocess.Popen(
+            [program, "--transport=http", "--log-format=json", *listen, *options], cwd="/",
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log_file,
+            env={**kept, **(environment or {})}, **more)
+        self.pid = self.process.pid
+        self.listening = self.wait_for_event("listening")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    @property
+    def address(self):
+        """Of the first listener."""
+        where = self.listening["address"]
+        if where.startswith("/"):
+            return where
+        host, port = where.rsplit(":", 1)
+        return host.strip("[]"), int(port)
+
+    def log(self):
+        return pathlib.Path(self.log_file.name).read_text(errors="replace")
+
+    def events(self, name, **fields):
+        """The lines of the log about this, so far; the last line may be half written."""
+        lines = [json.loads(line) for line in self.log().splitlines(True) if line.endswith("}\n")]
+        return [line for line in lines if line["event"] == name
+                and all(line[field] == value for field, value in fields.items())]
+
+    def wait_for_event(self, name, **fields):
+        def look():
+            return self.events(name, **fields) or self.process.poll() is not None
+
+        wire.wait_until(look)
+        found = self.events(name, **fields)
+        if not found:
+            code = self.process.poll()
+            self.process.kill()
+            raise AssertionError("no %s (exit code %s):\n%s" % (name, code, self.log()))
+        return found[-1]
+
+    def modern(self, **more):
+        return mcp.Modern(self.address, **more)
+
+    def legacy(self, **more):
+        return mcp.Legacy(self.address, **more)
+
+    def connect(self, **more):
+        return wire.Connection(self.address, **more)
+
+    def descriptors(self):
+        return len(os.listdir("/proc/%d/fd" % self.pid))
+
+    def threads(self):
+        return len(os.listdir("/proc/%d/task" % self.pid))
+
+    def memory_bytes(self):
+        """Resident, of the server alone."""
+        pages = pathlib.Path("/proc/%d/statm" % self.pid).read_text().split()[1]
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+    def stop(self, number=signal.SIGTERM):
+        """Its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        try:
+            code = self.process.wait(wire.HANG_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+        self.process.stdout.close()
+        return code
+
+
+def tokens_file(folder, text, mode=0o600, name="tokens"):
+    path = pathlib.Path(folder) / name
+    path.write_text(text)
+    path.chmod(mode)
+    return str(path)
+
+
+def main():
+    """Runs every test of the module that calls this; the exit code is whether all passed."""
+    failed = 0
+    for number, function in enumerate(TESTS, 1):
+        name = function.__name__.replace("_", " ")
+        try:
+            function()
+            print("ok %d - %s" % (number, name), flush=True)
+        except Skip as reason:
+            print("ok %d - %s # SKIP %s" % (number, name, reason), flush=True)
+        except Exception:  # every other test still runs
+            failed += 1
+            for line in traceback.format_exc().splitlines():
+                print("# " + line)
+            print("not ok %d - %s" % (number, name), flush=True)
+    print("1..%d" % len(TESTS), flush=True)
+    sys.exit(1 if failed else 0)
