@@ -1,0 +1,373 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Clients that mean harm, against one server that serves others meanwhile; prints TAP.
+
+usage: hostile.py PROGRAM
+
+PROGRAM has the fake backend. In every test a good client pings and calls; afterwards the server
+holds as many descriptors and threads as before, its memory stayed below what it may buffer, and
+its sessions and sandboxes are those of the good client.
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+import resource
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+import mcp
+import serving
+import wire
+from mcp import call, message, modern, modern_fields
+from serving import check, equal, test
+
+PROGRAM = os.path.abspath(sys.argv[1])
+FOLDER = tempfile.TemporaryDirectory(prefix="kilntainers-hostile-")
+MIB = 1 << 20
+BUFFERED_BYTES = 64 * MIB
+# Of what the server may use beyond the idle memory and its buffers.
+MARGIN_BYTES = 64 * MIB
+TOKEN, OPERATOR = "good-token-0123456789", "operator-token-012345"
+TOKENS = "good %s\nboss %s operator\n" % (TOKEN, OPERATOR)
+# A good client is served within this, whatever others do: a hundred times what bench/ measures.
+PATIENCE_S = 20
+CONNECTIONS = 4096
+
+
+def raise_descriptors():
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
+
+
+DESCRIPTORS = raise_descriptors()
+
+
+def metrics(server):
+    """Gauges and counters by name, without labels."""
+    with server.connect() as found:
+        response = found.request("GET", "/metrics", None,
+                                 {"Authorization": "Bearer " + OPERATOR})
+    equal(response.status, 200, repr(response))
+    lines = [line.rsplit(" ", 1) for line in response.body.decode().splitlines()
+             if line and not line.startswith("#")]
+    return {name: float(value) for name, value in lines}
+
+
+class Neighbour:
+    """A good client that is never to notice anything."""
+
+    def __init__(self, server):
+        self.server = server
+        self.client = server.legacy(token=TOKEN)
+        self.client.call("true")
+        self.count = 0
+        self.slowest_s = 0.0
+        self.failure = None
+        self.is_over = threading.Event()
+        self.thread = threading.Thread(target=self.run)
+
+    def run(self):
+        try:
+            while not self.is_over.wait(0.02):
+                begun = time.monotonic()
+                equal(self.client.ask("ping")["result"], {})
+                equal(self.client.call("echo $((6 * 7))")["stdout"], "42\n")
+                self.slowest_s = max(self.slowest_s, time.monotonic() - begun)
+                self.count += 1
+        except Exception as failure:  # to be raised where the test is
+            self.failure = failure
+
+
+def seen_from_outside(server):
+    kept = metrics(server)
+    return {"descriptors": server.descriptors(), "threads": server.threads(),
+            "sessions": kept["kilntainers_sessions"],
+            "sandboxes": kept["kilntainers_sandboxes"]}
+
+
+@contextlib.contextmanager
+def under_attack(*options):
+    """A server with tokens and a neighbour; checks that nothing is left and nothing was starved."""
+    tokens = serving.tokens_file(FOLDER.name, TOKENS)
+    with serving.Server(PROGRAM, "--backend=fake", "--auth-token-file=" + tokens,
+                        "--max-buffered=%d" % BUFFERED_BYTES, *options) as server:
+        neighbour = Neighbour(server)
+        # The threads of the largest messages and of the first calls are there from now on.
+        server.modern(token=TOKEN).refusal("x" * 100000, working_directory="relative")
+        before, idle = seen_from_outside(server), server.memory_bytes()
+        most = [idle]
+        is_over = threading.Event()
+
+        def watch():
+            while not is_over.wait(0.01):
+                most[0] = max(most[0], server.memory_bytes())
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        neighbour.thread.start()
+        try:
+            yield server
+            # Some turns after the attack as well.
+            turns = neighbour.count + 3
+            wire.wait_until(lambda: neighbour.failure or neighbour.count >= turns)
+        finally:
+            neighbour.is_over.set()
+            neighbour.thread.join()
+            is_over.set()
+            watcher.join()
+        if neighbour.failure:
+            raise neighbour.failure
+        check(neighbour.slowest_s < PATIENCE_S, "the neighbour waited %.1f s" % neighbour.slowest_s)
+        check(most[0] < idle + BUFFERED_BYTES + MARGIN_BYTES,
+              "%d MiB resident, %d idle" % (most[0] // MIB, idle // MIB))
+        wire.wait_until(lambda: all(value <= before[name]
+                                    for name, value in seen_from_outside(server).items()))
+        after = seen_from_outside(server)
+        check(all(value <= before[name] for name, value in after.items()),
+              "before %s, after %s" % (before, after))
+
+
+def crowd(server, count):
+    """As many raw connections; those that the server refuses are left out."""
+    found = []
+    for _ in range(count):
+        one = socket.socket()
+        one.settimeout(wire.HANG_S)
+        try:
+            one.connect(server.address)
+        except OSError:
+            one.close()
+            continue
+        found.append(one)
+    return found
+
+
+def close_all(sockets):
+    for one in sockets:
+        one.close()
+
+
+def send_some(one, data):
+    """Whether the server still takes it."""
+    try:
+        one.send(data, socket.MSG_DONTWAIT)
+        return True
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+
+
+@test
+def heads_that_come_a_byte_at_a_time():
+    with under_attack() as server:
+        sockets = crowd(server, 300)
+        begun = time.monotonic()
+        alive = sockets
+        while alive and time.monotonic() - begun < wire.HANG_S:
+            alive = [one for one in alive if send_some(one, b"G")]
+            time.sleep(0.2)
+        equal(len(alive), 0, "connections that may dribble for ever")
+        close_all(sockets)
+
+
+@test
+def bodies_that_come_a_byte_at_a_time():
+    with under_attack() as server:
+        clients = [server.modern(token=TOKEN).connect() for _ in range(50)]
+        for one in clients:
+            one.write(one.head("POST", "/mcp", {
+                "Authorization": "Bearer " + TOKEN, "Content-Type": "application/json",
+                "Content-Length": 10 * MIB}))
+        begun, alive = time.monotonic(), [one.socket for one in clients]
+        while alive and time.monotonic() - begun < 3 * wire.HANG_S:
+            alive = [one for one in alive if send_some(one, b"[")]
+            time.sleep(0.5)
+        equal(len(alive), 0, "bodies that may dribble for ever")
+        close_all(clients)
+
+
+@test
+def clients_that_never_read():
+    with under_attack() as server:
+        handle = server.modern(token=TOKEN).call("true")["sandbox_id"]
+        held = []
+        for _ in range(60):
+            client = server.modern(token=TOKEN)
+            body = modern("tools/call", call("head -c 1900000 /dev/zero | tr '\\0' '\\1'",
+                                             sandbox_id=handle, meta={"progressToken": 1}))
+            one = client.connect()
+            one.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.send(one, body, **modern_fields(body))
+            held.append(one)
+        time.sleep(3)
+        close_all(held)
+
+
+@test
+def ten_thousand_connections_that_say_nothing():
+    count = min(10000, DESCRIPTORS - 200)
+    with under_attack() as server:
+        sockets = crowd(server, count)
+        begun = time.monotonic()
+        while time.monotonic() - begun < 5:
+            # Whoever comes new is served as well.
+            equal(server.modern(token=TOKEN).call("echo new")["stdout"], "new\n")
+        close_all(sockets)
+
+
+@test
+def thousands_of_large_bodies_without_a_token():
+    with under_attack() as server:
+        sockets = crowd(server, CONNECTIONS)
+        head = ("POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                "Content-Length: %d\r\n\r\n" % (15 * MIB)).encode()
+        for one in sockets:
+            send_some(one, head)
+        chunk = b" " * (256 << 10)
+        for _ in range(8):
+            for one in sockets:
+                send_some(one, chunk)
+        close_all(sockets)
+
+
+@test
+def large_bodies_with_a_token():
+    with under_attack() as server:
+        refused = []
+
+        def push(_):
+            client = server.modern(token=TOKEN)
+            one = client.connect()
+            one.write(one.head("POST", "/mcp", {**client.fields, "Content-Length": 15 * MIB}))
+            try:
+                for _ in range(14):
+                    one.write(b" " * MIB)
+            except OSError:
+                pass
+            held.append(one)
+
+        held = []
+        threads = [threading.Thread(target=push, args=(number,)) for number in range(12)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for one in held:
+            one.socket.settimeout(0.5)
+            try:
+                response = one.read()
+                refused.append(response.status)
+                equal(response.status, 503, repr(response))
+                check(response["retry-after"], repr(response))
+            except (socket.timeout, wire.Closed, OSError):
+                pass
+        check(refused, "twelve bodies of 15 MiB fit into 64")
+        close_all(held)
+
+
+@test
+def requests_behind_one_another():
+    with under_attack() as server:
+        body = json.dumps(message("ping")).encode()
+        head = ("POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                "Authorization: Bearer %s\r\nContent-Length: %d\r\n\r\n" % (TOKEN, len(body)))
+        flood = (head.encode() + body) * 2000
+        sockets = crowd(server, 20)
+        for one in sockets:
+            one.setblocking(False)
+            for _ in range(20):
+                send_some(one, flood)
+        time.sleep(2)
+        close_all(sockets)
+
+
+@test
+def a_hundred_megabytes_into_an_open_stream():
+    with under_attack() as server:
+        client = server.modern(token=TOKEN)
+        one, body = client.connect(), modern("subscriptions/listen", {"notifications": {}})
+        client.send(one, body, **modern_fields(body))
+        check(one.read().is_stream)
+        one.socket.settimeout(0.2)
+        sent = 0
+        try:
+            while sent < 100 * MIB:
+                sent += one.socket.send(b"x" * MIB)
+        except (socket.timeout, OSError):
+            pass
+        one.close()
+
+
+@test
+def messages_that_are_too_large_or_too_deep():
+    with under_attack() as server:
+        client = server.legacy(token=TOKEN)
+        for data in (b"[" * MIB, b"[" * 100 + b"]" * 100, b"{}," * MIB, b'{"a":' * 70 + b"1" + b"}" * 70,
+                     b'"' + b"\\u0000" * (2 * MIB) + b'"', b"9" * MIB, b"1e400", b"\xff" * MIB,
+                     b"[" + b"{}," * 30000 + b"{}]"):
+            equal(client.post(data).status, 400, repr(data[:20]))
+        client.delete()
+
+
+@test
+def wrong_tokens_one_after_another():
+    with under_attack() as server:
+        for number in range(2000):
+            with server.connect() as one:
+                equal(one.request("POST", "/mcp", b"{}", {
+                    "Authorization": "Bearer wrong-token-%010d" % number,
+                    "Content-Type": "application/json"}).status, 401)
+        lines = server.log().count("\n")
+        check(lines < 500, "%d lines for 2000 wrong tokens" % lines)
+        check("wrong-token" not in server.log(), "a token is in the log")
+
+
+@test
+def guessed_sessions_and_handles():
+    with under_attack() as server:
+        client = server.modern(token=TOKEN)
+        for number in range(1000):
+            response = client.post(message("ping"), Mcp_Session_Id="%032x" % number)
+            equal(response.status, 404)
+            client.refusal("true", sandbox_id="sbx_%032x" % number)
+
+
+@test
+def clients_that_vanish_during_their_calls():
+    with under_attack() as server:
+        for number in range(200):
+            client = server.modern(token=TOKEN)
+            one, body = client.connect(), modern("tools/call", call("sleep 300"))
+            client.send(one, body, **modern_fields(body))
+            if number % 3 == 0:
+                time.sleep(0.01)
+            one.reset() if number % 2 else one.close()
+
+
+@test
+def another_user_of_this_machine():
+    if os.geteuid() != 0:
+        raise serving.Skip("only root can be somebody else")
+    with serving.Server(PROGRAM, "--backend=fake") as server:
+        script = ("import socket, sys\n"
+                  "for _ in range(300):\n"
+                  "    s = socket.create_connection((sys.argv[1], int(sys.argv[2])))\n"
+                  "    s.sendall(b'POST /mcp HTTP/1.1\\r\\nHost: localhost\\r\\n"
+                  "Content-Type: application/json\\r\\nContent-Length: 2\\r\\n\\r\\n{}')\n"
+                  "    assert s.recv(100).startswith(b'HTTP/1.1 403 '), 'served'\n")
+        done = subprocess.run(["setpriv", "--reuid=54321", "--regid=54321", "--clear-groups",
+                               sys.executable, "-c", script, *map(str, server.address)],
+                              capture_output=True, text=True, timeout=wire.HANG_S, check=False)
+        equal(done.returncode, 0, done.stderr)
+        equal(server.modern().call("echo on")["stdout"], "on\n")
+
+
+serving.main()
