@@ -1,11 +1,44 @@
 # SPDX-License-Identifier: MIT
-"""Draws times as bars on a logarithmic scale, as SVG."""
+"""Draws times as bars on a logarithmic scale, and values over time as lines, as SVG."""
 
 import math
 from xml.sax.saxutils import escape
 
 LABEL_WIDTH, PLOT_WIDTH, ROW_HEIGHT, MARGIN = 330, 520, 26, 40
 STYLE = "font: 12px sans-serif; fill: #333"
+PANEL_HEIGHT, MOST_POINTS = 140, 600
+
+
+def write_lines(path, title, seconds, panels):
+    """`panels`: (name, values), one below the other from zero up; a value for each of `seconds`."""
+    left, width = 110, LABEL_WIDTH + PLOT_WIDTH
+    height = MARGIN + len(panels) * (PANEL_HEIGHT + 30) + MARGIN
+    step = max(1, len(seconds) // MOST_POINTS)
+    out = ['<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d">' % (width + 60, height),
+           '<rect width="100%" height="100%" fill="white"/>',
+           '<text x="%d" y="20" style="%s">%s</text>' % (left, STYLE, escape(title))]
+    for number, (name, values) in enumerate(panels):
+        bottom = MARGIN + number * (PANEL_HEIGHT + 30) + PANEL_HEIGHT
+        most = max(values) * 1.1 or 1
+
+        def point(second, value):
+            return "%.1f,%.1f" % (left + second / seconds[-1] * (width - left),
+                                  bottom - value / most * PANEL_HEIGHT)
+
+        out.append('<path d="M%d %d V%d H%d" stroke="#999" fill="none"/>' % (
+            left, bottom - PANEL_HEIGHT, bottom, width))
+        out.append('<polyline points="%s" stroke="#7aa6c2" fill="none"/>' % " ".join(
+            point(second, value) for second, value in list(zip(seconds, values))[::step]))
+        for value in (0, max(values)):
+            out.append('<text x="%d" y="%.1f" text-anchor="end" style="%s">%g</text>' % (
+                left - 6, bottom - value / most * PANEL_HEIGHT + 4, STYLE, round(value, 1)))
+        out.append('<text x="%d" y="%d" style="%s">%s</text>' % (
+            left + 6, bottom - PANEL_HEIGHT + 12, STYLE, escape(name)))
+    out.append('<text x="%d" y="%d" text-anchor="end" style="%s">%.0f s</text>' % (
+        width, height - MARGIN + 10, STYLE, seconds[-1]))
+    out.append("</svg>")
+    with open(path, "w") as file:
+        file.write("\n".join(out) + "\n")
 
 
 def write(path, rows):

@@ -48,7 +48,7 @@ def a_thousand_sessions_each_with_a_sandbox():
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     with serving.Server(PROGRAM, "--backend=native", "--max-sandboxes=%d" % (SESSIONS + 8),
-                        "--log-level=warning", "--allow-unlimited-memory") as server:
+                        "--allow-unlimited-memory") as server:
         sessions = [None] * SESSIONS
 
         def begin(number, _):
