@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 // What every SDK and every era must see. An adapter connects one client:
-//   connect() -> { listTools(), call(arguments, options), close(), pid, isModern }
-// where options are the SDK's own: signal, timeout, onprogress, resetTimeoutOnProgress.
+//   connect() -> { listTools(), call(arguments, options), close(), pid, endSession(), isModern }
+// where options are the SDK's own: signal, timeout, onprogress, resetTimeoutOnProgress; pid is the
+// server's over stdio, and endSession() is there over HTTP.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { eventually, isRunning } from './server.mjs';
+import { eventually, isOverHttp, isRunning } from './server.mjs';
 
 const OUTPUT_LIMIT = 2 * 1024 * 1024;
 
@@ -126,6 +127,9 @@ const cases = {
 		assert.ok(told.every((next, i) => i === 0 || next.progress > told[i - 1].progress));
 	},
 
+};
+
+const overStdio = {
 	async 'ends when its client goes'(t, connect) {
 		const { connection } = await connected(connect, t);
 		const { pid } = connection;
@@ -135,9 +139,29 @@ const cases = {
 	},
 };
 
+const overHttp = {
+	async 'serves two clients, each with its own files'(t, connect) {
+		const [first, second] = [await connected(connect, t), await connected(connect, t)];
+		await first.exec({ command: 'cat > mine', stdin: 'first' });
+		await second.exec({ command: 'cat > mine', stdin: 'second' });
+		assert.equal((await first.exec({ command: 'cat mine' })).stdout, 'first');
+		assert.equal((await second.exec({ command: 'cat mine' })).stdout, 'second');
+	},
+
+	async 'a session that was ended is not served'(t, connect) {
+		const { connection, exec } = await connected(connect, t);
+		if (connection.isModern) {
+			t.skip('the modern era has no sessions');
+			return;
+		}
+		await connection.endSession();
+		await assert.rejects(exec({ command: 'true' }));
+	},
+};
+
 /** Registers every case for one client. */
 export function testAll(title, connect) {
-	for (const [name, run] of Object.entries(cases)) {
+	for (const [name, run] of Object.entries({ ...cases, ...(isOverHttp ? overHttp : overStdio) })) {
 		test(`${title}: ${name}`, (t) => run(t, connect));
 	}
 }

@@ -2,18 +2,23 @@
 """Drives the server with the installed Python SDK, version 1 or 2; prints TAP.
 
 usage: python tests/e2e/python_sdk.py PROGRAM [OPTION...]
+
+With TRANSPORT=http in the environment the server is reached over HTTP.
 """
 
 import contextlib
 import importlib.metadata
 import json
 import os
+import pathlib
 import sys
 import traceback
 
 import anyio
 import mcp
 from mcp.client.stdio import StdioServerParameters, stdio_client
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "http"))
 
 SDK = int(importlib.metadata.version("mcp").split(".")[0])
 MODERN = "2026-07-28"
@@ -50,15 +55,29 @@ class Connection:
 
 
 @contextlib.asynccontextmanager
-async def connected(mode, parameters):
+async def transport(target, errors):
+    """What a client reads and writes. `target`: a URL, or how to start a server."""
+    if not isinstance(target, str):
+        async with stdio_client(target, errlog=errors) as (read, write):
+            yield read, write
+    else:
+        from mcp.client.streamable_http import streamablehttp_client
+
+        async with streamablehttp_client(target) as (read, write, _):
+            yield read, write
+
+
+@contextlib.asynccontextmanager
+async def connected(mode, target):
     with open(os.devnull, "w") as errors:
         if SDK == 1:
-            async with stdio_client(parameters, errlog=errors) as (read, write):
+            async with transport(target, errors) as (read, write):
                 async with mcp.ClientSession(read, write) as client:
                     await client.initialize()
                     yield Connection(client, False)
         else:
-            async with mcp.Client(stdio_client(parameters, errlog=errors), mode=mode) as client:
+            where = target if isinstance(target, str) else stdio_client(target, errlog=errors)
+            async with mcp.Client(where, mode=mode) as client:
                 assert (client.protocol_version == MODERN) == (mode != "legacy")
                 yield Connection(client, mode != "legacy")
 
@@ -127,9 +146,9 @@ if SDK > 1:
     CASES.append(kills_a_cancelled_command)
 
 
-async def run(case, mode, parameters):
+async def run(case, mode, target):
     with anyio.fail_after(HANG_GUARD_S):
-        async with connected(mode, parameters) as connection:
+        async with connected(mode, target) as connection:
             await case(connection)
 
 
@@ -138,15 +157,15 @@ def explain(text, lines=8):
     print("\n".join("# " + line for line in text.splitlines()[-lines:]), flush=True)
 
 
-def main():
-    parameters = StdioServerParameters(command=sys.argv[1], args=sys.argv[2:])
+def run_all(target, name_of_transport):
     failed = number = 0
     for mode in MODES:
         for case in CASES:
             number += 1
-            name = "Python SDK v%d, %s: %s" % (SDK, mode, case.__name__.replace("_", " "))
+            name = "Python SDK v%d, %s, %s: %s" % (SDK, mode, name_of_transport,
+                                                   case.__name__.replace("_", " "))
             try:
-                anyio.run(run, case, mode, parameters)
+                anyio.run(run, case, mode, target)
                 print("ok %d - %s" % (number, name), flush=True)
             except Exception:
                 failed += 1
@@ -154,6 +173,15 @@ def main():
                 explain(traceback.format_exc())
     print("1..%d" % number)
     return 1 if failed else 0
+
+
+def main():
+    if os.environ.get("TRANSPORT") != "http":
+        return run_all(StdioServerParameters(command=sys.argv[1], args=sys.argv[2:]), "stdio")
+    import serving
+
+    with serving.Server(*sys.argv[1:]) as server:
+        return run_all(server.listening["url"], "HTTP")
 
 
 sys.exit(main())

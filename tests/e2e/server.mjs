@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: MIT
 // The server under test: the environment names the program and its options.
 
+import { spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import readline from 'node:readline';
+import { after } from 'node:test';
 
 export const program = process.env.PROGRAM;
 export const options = (process.env.SERVER_OPTIONS ?? '').split(' ').filter(Boolean);
+export const isOverHttp = process.env.TRANSPORT === 'http';
+export const transportName = isOverHttp ? 'HTTP' : 'stdio';
 
 // The clients are installed outside the tree, in $CLIENTS/npm.
 const modules = createRequire(path.join(process.env.CLIENTS, 'npm', 'package.json'));
@@ -19,6 +24,27 @@ export function installed(name) {
 /** Imports a module of an installed package. */
 export async function load(name) {
 	return import(installed(name));
+}
+
+let started;
+
+/** The URL of a server over HTTP: one for all tests of a file, ended with them. */
+export function serverUrl() {
+	started ??= new Promise((resolve, reject) => {
+		const argv = ['--transport=http', '--port=0', '--log-format=json', ...options];
+		const server = spawn(program, argv, { stdio: ['ignore', 'ignore', 'pipe'] });
+		const ended = new Promise((over) => server.once('exit', over));
+		after(async () => {
+			server.kill();
+			await ended;
+		});
+		server.once('exit', (code) => reject(new Error(`the server ended with ${code}`)));
+		readline.createInterface({ input: server.stderr }).on('line', (line) => {
+			const { event, url } = JSON.parse(line);
+			if (event === 'listening') resolve(new URL(url));
+		});
+	});
+	return started;
 }
 
 export function isRunning(pid) {

@@ -3,16 +3,18 @@
 
 import assert from 'node:assert/strict';
 import { testAll } from './cases.mjs';
-import { load, options, program } from './server.mjs';
+import { isOverHttp, load, options, program, serverUrl, transportName } from './server.mjs';
 
-const { Client } = await load('@modelcontextprotocol/client');
+const { Client, StreamableHTTPClientTransport } = await load('@modelcontextprotocol/client');
 const { StdioClientTransport } = await load('@modelcontextprotocol/client/stdio');
 
 const MODERN = '2026-07-28';
 
 function connector(mode, expectedRevision) {
 	return async () => {
-		const transport = new StdioClientTransport({ command: program, args: options, stderr: 'ignore' });
+		const transport = isOverHttp
+			? new StreamableHTTPClientTransport(await serverUrl())
+			: new StdioClientTransport({ command: program, args: options, stderr: 'ignore' });
 		const client = new Client(
 			{ name: 'e2e', version: '1' },
 			{ versionNegotiation: { mode } },
@@ -26,11 +28,12 @@ function connector(mode, expectedRevision) {
 			listTools: () => client.listTools(),
 			call: (args, requestOptions) =>
 				client.callTool({ name: 'sandbox_exec', arguments: args }, requestOptions),
+			endSession: () => transport.terminateSession(),
 			close: () => client.close(),
 		};
 	};
 }
 
-testAll('TypeScript SDK v2, legacy', connector('legacy', '2025-11-25'));
-testAll('TypeScript SDK v2, auto', connector('auto', MODERN));
-testAll('TypeScript SDK v2, pinned', connector({ pin: MODERN }, MODERN));
+testAll(`TypeScript SDK v2, legacy, ${transportName}`, connector('legacy', '2025-11-25'));
+testAll(`TypeScript SDK v2, auto, ${transportName}`, connector('auto', MODERN));
+testAll(`TypeScript SDK v2, pinned, ${transportName}`, connector({ pin: MODERN }, MODERN));
