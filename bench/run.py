@@ -15,13 +15,10 @@ OPTIONs go to the server.
 
 import argparse
 import base64
-import collections
 import contextlib
-import csv
 import gzip
 import os
 import pathlib
-import platform
 import select
 import shutil
 import statistics
@@ -34,7 +31,9 @@ TOP = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TOP / folder) for folder in ("tools", "tests/chaos", "tests/native")]
 
 import as_user
+import memory
 import plot
+import table
 import traces
 from mcp_client import Client, Wrong
 
@@ -76,15 +75,6 @@ MODERN = "2026-07-28"
 TRUE = "/usr/bin/true"
 STATIC = ["/usr/bin/busybox", "true"]
 
-# unit "ms": samples are compared by their median; "MB": memory
-Row = collections.namedtuple("Row", "name unit samples baseline")
-
-
-def percentile(samples, share):
-    ordered = sorted(samples)
-    return ordered[min(len(ordered) - 1, round(share * (len(ordered) - 1)))]
-
-
 def timed(action):
     started = time.perf_counter()
     action()
@@ -105,9 +95,9 @@ class Bench:
         self.user_program = shutil.copy(argv[0], self.folder.name)
 
     def add(self, name, samples, unit="ms", baseline=None):
-        row = Row(name, unit, samples, baseline)
+        row = table.Row(name, unit, samples, baseline)
         self.rows.append(row)
-        print_row(row)
+        table.print_row(row)
 
     def server(self, *options, stderr=subprocess.DEVNULL):
         argv = self.argv + list(options)
@@ -284,10 +274,10 @@ class Bench:
         time.sleep(SETTLE_S)
         process = subprocess.Popen([helper, str(self.crowd), TRUE], preexec_fn=become, cwd="/",
                                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        used = [used_mb()]
+        used = [memory.used_mb()]
         for work in ("made", "one command in each", "destroyed"):
             line = process.stdout.readline().split()
-            used.append(used_mb())
+            used.append(memory.used_mb())
             process.stdin.write("\n")
             process.stdin.flush()
             if not line:
@@ -304,13 +294,13 @@ class Bench:
 
     def memory(self):
         client = self.server("--pool=0")
-        self.add("memory of the server, idle (RSS)", [rss_mb(client.server.pid)], unit="MB")
-        self.add("memory of server and zygote, idle (PSS)", [tree_pss_mb(client.server.pid)],
+        self.add("memory of the server, idle (RSS)", [memory.rss_mb(client.server.pid)], unit="MB")
+        self.add("memory of server and zygote, idle (PSS)", [memory.tree_pss_mb(client.server.pid)],
                  unit="MB")
-        before = tree_pss_mb(client.server.pid)
+        before = memory.tree_pss_mb(client.server.pid)
         started = [timed(lambda: modern_call(client, args=[TRUE])) for _ in range(SANDBOXES)]
         self.add("%d sandboxes made in a row, each with a call" % SANDBOXES, started)
-        each = (tree_pss_mb(client.server.pid) - before) / SANDBOXES
+        each = (memory.tree_pss_mb(client.server.pid) - before) / SANDBOXES
         self.add("memory of one sandbox's processes (PSS)", [each], unit="MB")
         client.finish()
 
@@ -319,12 +309,12 @@ class Bench:
         clients = [self.server("--pool=0") for _ in range(SERVERS)]
         for client in clients:
             modern_call(client, args=[TRUE])
-        before = used_mb()
+        before = memory.used_mb()
         each = []
         for client in clients:
             for _ in range(SANDBOXES):
                 modern_call(client, args=[TRUE])
-            each.append((used_mb() - before) / SANDBOXES / (len(each) + 1))
+            each.append((memory.used_mb() - before) / SANDBOXES / (len(each) + 1))
         self.add("memory of one of %d sandboxes, all in" % (SERVERS * SANDBOXES), each[-1:],
                  unit="MB")
         for client in clients:
@@ -447,54 +437,6 @@ def wait_until_dead(processes):
             raise SystemExit("bench: the cancelled command goes on")
 
 
-def rss_mb(pid):
-    for line in traces.read("/proc/%d/status" % pid).splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024
-    return float("nan")
-
-
-def tree_pss_mb(server):
-    """What a server and all its processes take, shared pages counted once."""
-    total = 0
-    for pid in [server] + traces.descendants(server):
-        for line in traces.read("/proc/%d/smaps_rollup" % pid).splitlines():
-            if line.startswith("Pss:"):
-                total += int(line.split()[1])
-    return total / 1024
-
-
-def used_mb():
-    """Without what the kernel gives back at once: pages of files, slabs it can shrink."""
-    fields = dict(line.split(":") for line in traces.read("/proc/meminfo").splitlines())
-    kb = {name: int(value.split()[0]) for name, value in fields.items()}
-    return (kb["MemTotal"] - kb["MemFree"] - kb["Buffers"] - kb["Cached"] + kb["Shmem"]
-            - kb["SReclaimable"]) / 1024
-
-
-def ratio(row):
-    if not row.baseline:
-        return None
-    return statistics.median(row.samples) / statistics.median(row.baseline)
-
-
-FIGURES = ("median", "p10", "p90", "p99", "least", "most")
-
-
-def figures(row):
-    return [statistics.median(row.samples)] + [
-        percentile(row.samples, share) for share in (0.1, 0.9, 0.99, 0, 1)]
-
-
-def print_row(row):
-    print("%-54s %9s %9s %9s %9s %9s %9s %-3s %8s" % tuple(cells(row)), flush=True)
-
-
-def cells(row):
-    return [row.name] + ["%.3f" % figure for figure in figures(row)] + [
-        row.unit, "%.1f x" % ratio(row) if row.baseline else ""]
-
-
 # Name of the row, and what it should be at most; a function of the plain exec of the same program.
 TARGETS = (
     *((name + who, limit) for who in ("", ", as a user") for name, limit in (
@@ -518,64 +460,6 @@ TARGETS = (
 )
 
 
-def verdicts(rows):
-    """(name, unit, then target, figure and verdict by the median, and the same by the p10)."""
-    by_name = {row.name: row for row in rows}
-    for name, limit in TARGETS:
-        row = by_name.get(name)
-        if not row:
-            continue
-        line = [name, row.unit]
-        for share in (0.5, 0.1):
-            target = limit(percentile(row.baseline, share) if row.baseline else None)
-            figure = percentile(row.samples, share)
-            line += ["%.2f" % target, "%.2f" % figure, "met" if figure <= target else "missed"]
-        yield line
-
-
-def machine():
-    scheduling = {os.SCHED_OTHER: "", os.SCHED_FIFO: ", scheduled by FIFO (chrt)"}
-    return "%d cores of %s, Linux %s, load %.1f%s" % (
-        os.cpu_count(), cpu_name(), platform.release(), os.getloadavg()[0],
-        scheduling.get(os.sched_getscheduler(0), ", scheduled otherwise"))
-
-
-def cpu_name():
-    for line in traces.read("/proc/cpuinfo").splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.machine()
-
-
-def markdown(rows):
-    """The part of docs/benchmarks.md that is figures."""
-    out = ["Measured on %s." % machine(), "",
-           "| " + " | ".join(("work", *FIGURES, "unit", "ratio")) + " |",
-           "|" + " --- |" * (len(FIGURES) + 3)]
-    out += ["| " + " | ".join(cells(row)) + " |" for row in rows]
-    out += ["", "| target | unit | at most | median | | at most | p10 | |",
-            "| --- | --- | --- | --- | --- | --- | --- | --- |"]
-    out += ["| " + " | ".join(line) + " |" for line in verdicts(rows)]
-    return "\n".join(out)
-
-
-def write_page(rows, path):
-    begin, end = "<!-- figures: make bench -->\n", "<!-- end of figures -->\n"
-    text = path.read_text()
-    before, rest = text.split(begin)
-    path.write_text(before + begin + markdown(rows) + "\n" + end + rest.split(end)[1])
-
-
-def write_csv(rows, path):
-    with open(path, "w", newline="") as file:
-        out = csv.writer(file)
-        out.writerow(["row", "unit", "samples", *FIGURES, "ratio"])
-        for row in rows:
-            out.writerow([row.name, row.unit, len(row.samples),
-                          *("%.4f" % figure for figure in figures(row)),
-                          "%.3f" % ratio(row) if row.baseline else ""])
-
-
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("program")
@@ -593,18 +477,18 @@ def main():
 
     bench = Bench([os.path.abspath(arguments.program)] + options, os.path.abspath(arguments.spawn),
                   arguments.cancels, arguments.crowd)
-    print(machine())
-    print("%-54s %9s %9s %9s %9s %9s %9s     %8s" % ("", *FIGURES, "ratio"))
+    print(table.machine())
+    table.print_heading()
     for part in arguments.only:
         PARTS[part](bench)
-    for line in verdicts(bench.rows):
-        print("%-54s %-3s median: at most %s, is %s, %s; p10: at most %s, is %s, %s" % tuple(line))
-    write_csv(bench.rows, csv_path)
+    table.print_verdicts(bench.rows, TARGETS)
+    table.write_csv(bench.rows, csv_path)
     plot.write(svg_path, [
-        (row.name, percentile(row.samples, 0.1), statistics.median(row.samples),
-         percentile(row.samples, 0.9), max(row.samples)) for row in bench.rows if row.unit == "ms"])
+        (row.name, table.percentile(row.samples, 0.1), statistics.median(row.samples),
+         table.percentile(row.samples, 0.9), max(row.samples)) for row in bench.rows if row.unit == "ms"])
     if arguments.docs:
-        write_page(bench.rows, TOP / "docs" / "benchmarks.md")
+        table.write_page(bench.rows, TARGETS, TOP / "docs" / "benchmarks.md",
+                         "figures: make bench")
     print("written: %s and %s" % (os.path.relpath(csv_path), os.path.relpath(svg_path)))
 
 

@@ -21,10 +21,10 @@ import tempfile
 import threading
 import time
 
-import mcp
+import agents
 import serving
 import wire
-from mcp import call, message, modern, modern_fields
+from agents import call, message, modern, modern_fields
 from serving import check, equal, test
 
 PROGRAM = os.path.abspath(sys.argv[1])

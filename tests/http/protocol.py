@@ -21,10 +21,10 @@ import tempfile
 import threading
 import time
 
-import mcp
+import agents
 import serving
 import wire
-from mcp import LEGACY, META, MODERN, call, message, modern, modern_fields
+from agents import LEGACY, META, MODERN, call, message, modern, modern_fields
 from serving import check, equal, test
 
 PROGRAM = os.path.abspath(sys.argv[1])
@@ -53,11 +53,11 @@ def serve(*options, **more):
 
 
 def agent(server, **more):
-    return mcp.Modern(server.address, tls=TLS, **more)
+    return agents.Modern(server.address, tls=TLS, **more)
 
 
 def session(server, **more):
-    return mcp.Legacy(server.address, tls=TLS, **more)
+    return agents.Legacy(server.address, tls=TLS, **more)
 
 
 def connect(server):
@@ -117,17 +117,17 @@ def initialize_agrees_on_a_version():
               MODERN: LEGACY, "": LEGACY}
     with serve() as server:
         for version, expected in wanted.items():
-            found = mcp.Legacy(server.address, version=version, tls=TLS, MCP_X=None) \
+            found = agents.Legacy(server.address, version=version, tls=TLS, MCP_X=None) \
                 if version in REVISIONS else None
             if found:
                 equal(found.initialized["protocolVersion"], expected)
                 found.close()
                 continue
-            raw = mcp.Agent(server.address, TLS)
+            raw = agents.Agent(server.address, TLS)
             answer = raw.answer(raw.post(message("initialize", {"protocolVersion": version})))
             equal(answer["result"]["protocolVersion"], expected)
             raw.close()
-        raw = mcp.Agent(server.address, TLS)
+        raw = agents.Agent(server.address, TLS)
         for params in ({}, {"protocolVersion": 7}, {"protocolVersion": None}):
             response = raw.post(message("initialize", params))
             equal(raw.answer(response)["error"]["code"], -32602)
@@ -443,12 +443,12 @@ def bad_tools_and_arguments_are_told_apart():
     with serve() as server:
         for client in (agent(server), session(server)):
             equal(client.ask("tools/call", {"name": "none", "arguments": {}},
-                             **({"Mcp_Name": "none"} if isinstance(client, mcp.Modern) else {}))
+                             **({"Mcp_Name": "none"} if isinstance(client, agents.Modern) else {}))
                   ["error"]["code"], -32602)
             equal(client.ask("tools/call", {"name": "sandbox_exec", "arguments": []})
                   ["error"]["code"], -32602)
             for arguments in bad:
-                check(mcp.tool_refusal(client.ask("tools/call", call(**arguments))), str(arguments))
+                check(agents.tool_refusal(client.ask("tools/call", call(**arguments))), str(arguments))
 
 
 @test
@@ -950,9 +950,9 @@ def beyond_loopback_a_token_is_needed():
                           check=False)
     check(done.returncode in (1, 2) and "--auth-token-file" in done.stderr, str(done))
     with serve("--host=0.0.0.0", "--insecure-no-auth") as server:
-        equal(mcp.Modern(("127.0.0.1", server.address[1]), TLS).call("echo x")["stdout"], "x\n")
+        equal(agents.Modern(("127.0.0.1", server.address[1]), TLS).call("echo x")["stdout"], "x\n")
     with serve_with_tokens("--host=0.0.0.0") as server:
-        one = mcp.Modern(("127.0.0.1", server.address[1]), TLS, token=ALICE, Host="any.example")
+        one = agents.Modern(("127.0.0.1", server.address[1]), TLS, token=ALICE, Host="any.example")
         equal(one.call("echo x")["stdout"], "x\n")
 
 
@@ -981,7 +981,7 @@ def a_unix_socket_serves_its_owner():
     path = str(PLACE / "socket")
     with serve("--unix-socket=" + path, listen=()) as server:
         equal(os.stat(path).st_mode & 0o777, 0o600)
-        one = mcp.Modern(path, TLS)
+        one = agents.Modern(path, TLS)
         equal(one.call("echo x")["stdout"], "x\n")
     check(not os.path.exists(path), "the socket is left")
 
@@ -1007,7 +1007,7 @@ def a_socket_may_be_handed_over():
         env={**os.environ, "NOTIFY_SOCKET": str(PLACE / "notify")})
     try:
         check(b"READY=1" in notified.recv(4096))
-        one = mcp.Modern(listener.getsockname())
+        one = agents.Modern(listener.getsockname())
         equal(one.call("echo handed")["stdout"], "handed\n")
         process.send_signal(signal.SIGTERM)
         check(b"STOPPING=1" in notified.recv(4096))

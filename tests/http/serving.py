@@ -10,7 +10,7 @@ import sys
 import tempfile
 import traceback
 
-import mcp
+import agents
 import wire
 
 TESTS = []
@@ -87,10 +87,10 @@ class Server:
         return found[-1]
 
     def modern(self, **more):
-        return mcp.Modern(self.address, **more)
+        return agents.Modern(self.address, **more)
 
     def legacy(self, **more):
-        return mcp.Legacy(self.address, **more)
+        return agents.Legacy(self.address, **more)
 
     def connect(self, **more):
         return wire.Connection(self.address, **more)
