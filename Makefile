@@ -19,6 +19,12 @@ check-vm:
 bench: build
 	ninja -C build bench/bench-spawn bench/bench-crowd tests/isolation/isolation-hog
 	python3 bench/run.py build/kilntainers build/bench/bench-spawn
+	python3 bench/over_http.py build/kilntainers
+
+# Ten minutes of sessions made, used and dropped; SOAK_SECONDS=60 is what check does.
+SOAK_SECONDS ?= 600
+soak: build
+	python3 tests/http/soak.py build/kilntainers $(SOAK_SECONDS) --csv build/soak.csv --plot build/soak.svg
 
 install: build
 	meson configure build --prefix $(PREFIX)
@@ -27,4 +33,4 @@ install: build
 clean:
 	rm -rf build build-check
 
-.PHONY: all build check check-vm bench install clean
+.PHONY: all build check check-vm bench soak install clean
