@@ -7,7 +7,8 @@ import json
 import wire
 
 MODERN = "2026-07-28"
-LEGACY = "2025-11-25"
+LEGACY_VERSIONS = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
+LEGACY = LEGACY_VERSIONS[-1]
 META = "io.modelcontextprotocol/"
 numbers = itertools.count(1)
 

@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Listeners, and the end of a server; prints TAP.
+
+usage: listeners.py PROGRAM [--tls]      (as under_test.py says)
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+
+import agents
+import serving
+import wire
+from agents import call, message
+from serving import check, equal, test
+from under_test import (BACKEND, IS_TLS, PLACE, PROGRAM, TLS, agent, is_running, serve,
+                        session, sleeper)
+
+
+@test
+def a_unix_socket_serves_its_owner():
+    path = str(PLACE / "socket")
+    with serve("--unix-socket=" + path, listen=()) as server:
+        equal(os.stat(path).st_mode & 0o777, 0o600)
+        one = agents.Modern(path, TLS)
+        equal(one.call("echo x")["stdout"], "x\n")
+    check(not os.path.exists(path), "the socket is left")
+
+
+@test
+def a_socket_may_be_handed_over():
+    if IS_TLS:
+        raise serving.Skip("the same without TLS")
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()
+
+    # The variable needs the child's own number: a shell puts it there.
+    words = ["/bin/sh", "-c", "LISTEN_PID=$$ LISTEN_FDS=1 exec \"$@\"", "sh", PROGRAM]
+    notified = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    notified.bind(str(PLACE / "notify"))
+    notified.settimeout(wire.HANG_S)
+    log = tempfile.NamedTemporaryFile("w+")
+    process = subprocess.Popen(
+        [*words, "--transport=http", BACKEND, "--log-format=json"], stdin=subprocess.DEVNULL,
+        stderr=log, close_fds=False,
+        preexec_fn=lambda: os.dup2(listener.fileno(), 3, inheritable=True),
+        env={**os.environ, "NOTIFY_SOCKET": str(PLACE / "notify")})
+    try:
+        check(b"READY=1" in notified.recv(4096))
+        one = agents.Modern(listener.getsockname())
+        equal(one.call("echo handed")["stdout"], "handed\n")
+        process.send_signal(signal.SIGTERM)
+        check(b"STOPPING=1" in notified.recv(4096))
+        equal(process.wait(wire.HANG_S), 0)
+    finally:
+        process.kill()
+        process.wait()
+        listener.close()
+        notified.close()
+
+
+@test
+def the_end_leaves_nothing():
+    server = serve()
+    legacy, mark = session(server), "kiln-end-%d" % os.getpid()
+    busy = legacy.connect()
+    legacy.send(busy, message("tools/call", call(sleeper(mark))))
+    check(wire.wait_until(lambda: is_running(mark)), "it does not run")
+    equal(server.stop(), 0)
+    check(wire.wait_until(lambda: not is_running(mark)), "the command outlives the server")
+    check(busy.is_closed())
+
+
+@test
+def standard_output_says_nothing():
+    server = serve()
+    agent(server).call("echo noise; echo noise >&2")
+    server.process.send_signal(signal.SIGTERM)
+    equal(server.process.stdout.read(), b"")
+    server.stop()
+
+
+serving.main()
