@@ -137,11 +137,11 @@ def another_user_of_this_machine_may_not_call():
     if os.geteuid() != 0:
         raise serving.Skip("only root can be somebody else")
     script = "import sys, socket; s = socket.create_connection(('127.0.0.1', int(sys.argv[1]))); " \
-             "s.sendall(b'GET /healthz HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n'); " \
+             "s.sendall(b'GET /mcp HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n'); " \
              "print(s.recv(1000).split(b' ')[1].decode())"
     if IS_TLS:
         raise serving.Skip("the same without TLS")
-    for options, expected in (([], "403"), (["--allow-local-users"], "200")):
+    for options, expected in (([], "403"), (["--allow-local-users"], "405")):
         with serve(*options) as server:
             done = subprocess.run(["setpriv", "--reuid=54321", "--regid=54321", "--clear-groups",
                                    sys.executable, "-c", script, str(server.address[1])],

@@ -38,6 +38,11 @@ def a_socket_may_be_handed_over():
     listener.bind(("127.0.0.1", 0))
     listener.listen()
 
+    def pass_on():
+        if listener.fileno() != 3:
+            os.dup2(listener.fileno(), 3)
+        os.set_inheritable(3, True)
+
     # The variable needs the child's own number: a shell puts it there.
     words = ["/bin/sh", "-c", "LISTEN_PID=$$ LISTEN_FDS=1 exec \"$@\"", "sh", PROGRAM]
     notified = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -47,7 +52,7 @@ def a_socket_may_be_handed_over():
     process = subprocess.Popen(
         [*words, "--transport=http", BACKEND, "--log-format=json"], stdin=subprocess.DEVNULL,
         stderr=log, close_fds=False,
-        preexec_fn=lambda: os.dup2(listener.fileno(), 3, inheritable=True),
+        preexec_fn=pass_on,
         env={**os.environ, "NOTIFY_SOCKET": str(PLACE / "notify")})
     try:
         check(b"READY=1" in notified.recv(4096))

@@ -51,7 +51,7 @@ def discover_says_versions_and_how_long_they_hold():
         equal(result["supportedVersions"], [MODERN])
         equal((result["resultType"], result["cacheScope"]), ("complete", "public"))
         check(isinstance(result["ttlMs"], int) and result["ttlMs"] >= 0, str(result))
-        equal(result["_meta"][META + "serverInfo"]["name"], "kilntainers")
+        equal(result["_meta"][META + "serverInfo"]["name"], "Kilntainers")
 
 
 @test
@@ -142,7 +142,7 @@ def every_modern_result_is_complete_and_names_the_server():
                    one.ask("tools/call", call("true")), one.ask("tools/call", call())]
         for answer in answers:
             equal(answer["result"]["resultType"], "complete")
-            equal(answer["result"]["_meta"][META + "serverInfo"]["name"], "kilntainers")
+            equal(answer["result"]["_meta"][META + "serverInfo"]["name"], "Kilntainers")
 
 
 @test

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import traceback
+import urllib.parse
 
 import agents
 import wire
@@ -48,7 +49,8 @@ class Server:
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log_file,
             env={**kept, **(environment or {})}, **more)
         self.pid = self.process.pid
-        self.listening = self.wait_for_event("listening")
+        self.wait_for_event("listening")
+        self.listening = self.events("listening")[0]
 
     def __enter__(self):
         return self
@@ -59,11 +61,10 @@ class Server:
     @property
     def address(self):
         """Of the first listener."""
-        where = self.listening["address"]
-        if where.startswith("/"):
-            return where
-        host, port = where.rsplit(":", 1)
-        return host.strip("[]"), int(port)
+        if "socket" in self.listening:
+            return self.listening["socket"]
+        where = urllib.parse.urlsplit(self.listening["url"])
+        return where.hostname, where.port
 
     def log(self):
         return pathlib.Path(self.log_file.name).read_text(errors="replace")
