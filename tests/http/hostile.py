@@ -86,9 +86,10 @@ class Neighbour:
 
 
 def seen_from_outside(server):
+    # Before anything is asked: the question is a connection, too.
+    found = {"descriptors": server.descriptors(), "threads": server.threads()}
     kept = metrics(server)
-    return {"descriptors": server.descriptors(), "threads": server.threads(),
-            "sessions": kept["kilntainers_sessions"],
+    return {**found, "sessions": kept["kilntainers_sessions"],
             "sandboxes": kept["kilntainers_sandboxes"]}
 
 
@@ -197,18 +198,19 @@ def bodies_that_come_a_byte_at_a_time():
 @test
 def clients_that_never_read():
     with under_attack() as server:
-        handle = server.modern(token=TOKEN).call("true")["sandbox_id"]
+        client = server.legacy(token=TOKEN)
+        client.call("true")
         held = []
         for _ in range(60):
-            client = server.modern(token=TOKEN)
-            body = modern("tools/call", call("head -c 1900000 /dev/zero | tr '\\0' '\\1'",
-                                             sandbox_id=handle, meta={"progressToken": 1}))
             one = client.connect()
             one.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            client.send(one, body, **modern_fields(body))
+            client.send(one, message("tools/call", call(
+                "head -c 1900000 /dev/zero | tr '\\0' '\\1'", meta={"progressToken": 1})))
             held.append(one)
         time.sleep(3)
         close_all(held)
+        client.delete()
+        client.close()
 
 
 @test
@@ -219,7 +221,10 @@ def ten_thousand_connections_that_say_nothing():
         begun = time.monotonic()
         while time.monotonic() - begun < 5:
             # Whoever comes new is served as well.
-            equal(server.modern(token=TOKEN).call("echo new")["stdout"], "new\n")
+            client = server.legacy(token=TOKEN)
+            equal(client.call("echo new")["stdout"], "new\n")
+            client.delete()
+            client.close()
         close_all(sockets)
 
 
@@ -315,6 +320,7 @@ def messages_that_are_too_large_or_too_deep():
                      b"[" + b"{}," * 30000 + b"{}]"):
             equal(client.post(data).status, 400, repr(data[:20]))
         client.delete()
+        client.close()
 
 
 @test
@@ -338,6 +344,7 @@ def guessed_sessions_and_handles():
             response = client.post(message("ping"), Mcp_Session_Id="%032x" % number)
             equal(response.status, 404)
             client.refusal("true", sandbox_id="sbx_%032x" % number)
+        client.close()
 
 
 @test
