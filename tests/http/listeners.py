@@ -21,11 +21,11 @@ from under_test import (BACKEND, IS_TLS, PLACE, PROGRAM, TLS, agent, is_running,
 
 
 @test
-def a_unix_socket_serves_its_owner():
+def a_unix_socket_serves_its_owner_without_tls():
     path = str(PLACE / "socket")
     with serve("--unix-socket=" + path, listen=()) as server:
         equal(os.stat(path).st_mode & 0o777, 0o600)
-        one = agents.Modern(path, TLS)
+        one = agents.Modern(path)
         equal(one.call("echo x")["stdout"], "x\n")
     check(not os.path.exists(path), "the socket is left")
 
