@@ -25,25 +25,29 @@ static bool is_loopback_v4(uint32_t address)
 	return ntohl(address) >> 24 == IN_LOOPBACKNET;
 }
 
-static bool is_local_address(const struct sockaddr *address)
+static bool is_loopback_v6(const struct in6_addr *address)
 {
-	const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)address;
-	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)address;
 	uint32_t mapped;
 
-	switch (address->sa_family) {
-	case AF_UNIX:
-		return true;
-	case AF_INET:
-		return is_loopback_v4(v4->sin_addr.s_addr);
-	case AF_INET6:
-		if (!IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
-			return IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
-		memcpy(&mapped, &v6->sin6_addr.s6_addr[12], sizeof(mapped));
-		return is_loopback_v4(mapped);
-	default:
-		return false;
+	if (!IN6_IS_ADDR_V4MAPPED(address))
+		return IN6_IS_ADDR_LOOPBACK(address);
+	memcpy(&mapped, &address->s6_addr[12], sizeof(mapped));
+	return is_loopback_v4(mapped);
+}
+
+static bool is_local_address(const struct addrinfo *found)
+{
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+
+	if (found->ai_family == AF_INET) {
+		memcpy(&v4, found->ai_addr, sizeof(v4));
+		return is_loopback_v4(v4.sin_addr.s_addr);
 	}
+	if (found->ai_family != AF_INET6)
+		return false;
+	memcpy(&v6, found->ai_addr, sizeof(v6));
+	return is_loopback_v6(&v6.sin6_addr);
 }
 
 int http_config_refuse_exposure(const char *where, struct error *err)
@@ -71,7 +75,7 @@ static int check_host(const struct http_config *http, struct error *err)
 		return error_set(err, ERROR_CONFIG, "--host %s is no address of this machine: %s",
 				 http->host, gai_strerror(code));
 	for (at = found; at && is_local; at = at->ai_next)
-		is_local = is_local_address(at->ai_addr);
+		is_local = is_local_address(at);
 	freeaddrinfo(found);
 	if (is_local || http->has_tokens || http->is_insecure)
 		return 0;
