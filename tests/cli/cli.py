@@ -386,7 +386,7 @@ def exec_says_what_cannot_be_started():
 
 @test
 def exec_has_no_timeout_unless_the_flag_is_given():
-    ends(fake("--timeout=1", "--", "sh", "-c", "echo first; sleep 60"), 124, b"first\n",
+    ends(fake("--timeout=1", "--", "sh", "-c", "echo first; exec sleep 60"), 124, b"first\n",
          b"[kilntainers: command timed out after 1s]\n")
     ends(fake("--", "sleep", "1.2", environment={"KILNTAINERS_TIMEOUT": "1"}), 0)
 
