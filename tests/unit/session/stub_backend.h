@@ -54,5 +54,7 @@ void stub_backend_close(struct stub_backend *stub);
 struct stub_counts stub_counts(struct stub_backend *stub);
 /* Sets one of the flags above and wakes what is held. */
 void stub_set(struct stub_backend *stub, bool *flag, bool value);
-/* The sandbox made most recently dies. */
+/* The sandbox made most recently dies. False: it is gone already. */
+bool stub_kill_last_if_any(struct stub_backend *stub);
+/* It is there. */
 void stub_kill_last(struct stub_backend *stub);
