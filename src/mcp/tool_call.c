@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "base/utf8.h"
 #include "mcp/encode.h"
+#include "mcp/fixtures.h"
 #include "mcp/tools.h"
 
 #include <inttypes.h>
@@ -175,7 +176,9 @@ void tools_call(struct request *request, const struct incoming_item *item)
 		request_fail(request, JSONRPC_INVALID_PARAMS,
 			     "name must be a string without NUL characters.", NULL);
 	} else if (strcmp(name, SANDBOX_EXEC_NAME) != 0) {
-		request_fail_quoting(request, JSONRPC_INVALID_PARAMS, "Unknown tool: ", name);
+		if (!fixtures_call(request, item, name))
+			request_fail_quoting(request, JSONRPC_INVALID_PARAMS,
+					     "Unknown tool: ", name);
 	} else if (!item->arguments) {
 		request_fail(request, JSONRPC_INVALID_PARAMS, "arguments must be an object.", NULL);
 	} else if (item->arguments->error.kind != ERROR_NONE) {

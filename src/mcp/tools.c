@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "base/number.h"
 #include "mcp/encode.h"
+#include "mcp/fixtures.h"
 #include "mcp/sandbox_exec.h"
 
 #include <inttypes.h>
@@ -265,6 +266,8 @@ void tools_append_list(struct buf *out, const struct tools_text *text, enum mcp_
 		append_output_schema(out, text, version >= MCP_2026_07_28);
 	if (version >= MCP_2025_03_26)
 		append_annotations(out, text);
-	(void)buf_append_string(out, "}]");
+	(void)buf_append_byte(out, '}');
+	fixtures_append_list(out);
+	(void)buf_append_byte(out, ']');
 	buf_finish(&description);
 }
