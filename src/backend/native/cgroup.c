@@ -627,6 +627,11 @@ static bool remove_tops(struct cgroups *cgroups)
 	return is_gone;
 }
 
+bool cgroups_end_with_zygote(const struct cgroups *cgroups)
+{
+	return cgroups && cgroups->base.is_scope;
+}
+
 void cgroups_destroy(struct cgroups *cgroups)
 {
 	uint64_t deadline_ms = clock_now_ms() + LIMIT_GROUPS_END_MS;

@@ -72,7 +72,10 @@ struct cgroups *cgroups_create(const struct cgroups_request *request, struct cgr
 const char *const *cgroups_paths(const struct cgroups *cgroups);
 /* Where those are (O_PATH), the caller's to close with cgroup_directories_close. */
 void cgroups_open_bases(const struct cgroups *cgroups, struct cgroup_directories *directories);
-/* After every group was released and the zygote is dead. Removes what it made. Takes NULL. */
+/* The zygote holds a scope of systemd's, which ends with it (cgroup_scope.h). Takes NULL. */
+bool cgroups_end_with_zygote(const struct cgroups *cgroups);
+/* After every group was released. Removes what it made. The zygote is dead; only where they end
+ * with it, it is next to die. Takes NULL. */
 void cgroups_destroy(struct cgroups *cgroups);
 
 struct cgroup;

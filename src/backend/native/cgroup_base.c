@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "backend/native/cgroup_base.h"
 
+#include "backend/native/cgroup_file.h"
+#include "backend/native/cgroup_remove.h"
 #include "backend/native/cgroup_scope.h"
 #include "base/alloc.h"
 #include "base/attr.h"
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/limits.h"
 
@@ -148,7 +151,10 @@ static int clear_group(const struct cgroup_base_request *request, struct cgroup_
 		(void)snprintf(number, sizeof(number), "%ld", pid);
 		if (write_file(base->aside, "cgroup.procs", number, err) < 0)
 			return -1;
-		base->has_moved_self |= pid == getpid();
+		if (pid == getpid())
+			base->has_moved_self = true;
+		else
+			base->moved_zygote = request->zygote;
 	}
 	return 0;
 }
@@ -166,14 +172,32 @@ static int divide(const struct cgroup_base *base, const char *directory, struct 
 	return 0;
 }
 
+static void take_controllers_back(const char *directory)
+{
+	for (size_t i = 0; i < CGROUP_CONTROLLERS; i++) {
+		char text[16];
+
+		(void)snprintf(text, sizeof(text), "-%s", cgroup_controller_names[i]);
+		(void)write_file(directory, "cgroup.subtree_control", text, NULL);
+	}
+}
+
 /* Puts back what clear_group did. */
 static void move_back(struct cgroup_base *base, const char *directory)
 {
+	char number[24];
+
 	if (!base->aside)
 		return;
+	/* A group with divided ones below it takes no process. */
+	take_controllers_back(directory);
+	(void)snprintf(number, sizeof(number), "%ld", (long)base->moved_zygote);
 	if (base->has_moved_self)
 		(void)write_file(directory, "cgroup.procs", "0", NULL);
+	if (base->moved_zygote > 0)
+		(void)write_file(directory, "cgroup.procs", number, NULL);
 	base->has_moved_self = false;
+	base->moved_zygote = 0;
 	(void)rmdir(base->aside);
 	cleanup_free(&base->aside);
 }
@@ -210,7 +234,8 @@ static int take_scope(const struct cgroup_base_request *request, struct cgroup_b
 	if (place.v2)
 		result = take_group(request, base, place.v2, err);
 	cgroup_place_finish(&place);
-	if (result == 0)
+	base->is_scope = result == 0;
+	if (base->is_scope)
 		(void)snprintf(base->layer, sizeof(base->layer), "cgroup v2 (systemd scope)");
 	return result;
 }
@@ -287,22 +312,29 @@ void cgroup_base_find(const struct cgroup_base_request *request, struct cgroup_b
 				       : err.message);
 }
 
-static void take_controllers_back(const char *directory)
+/* Where the zygote was killed by somebody, systemd has looked already, and may have failed since
+ * our groups were still there. */
+static void end_empty_scope(const char *directory)
 {
-	for (size_t i = 0; i < CGROUP_CONTROLLERS; i++) {
-		char text[16];
+	const char *name = strrchr(directory, '/') + 1;
+	CLEANUP(cleanup_free)
+	char *parent = alloc_printf("%.*s", (int)(name - directory), directory);
+	CLEANUP(cleanup_free) char *events = alloc_printf("%s/cgroup.events", directory);
+	CLEANUP(cleanup_fd) int events_fd = open(events, O_RDONLY | O_CLOEXEC);
+	CLEANUP(cleanup_fd) int parent_fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-		(void)snprintf(text, sizeof(text), "-%s", cgroup_controller_names[i]);
-		(void)write_file(directory, "cgroup.subtree_control", text, NULL);
-	}
+	if (events_fd >= 0 && parent_fd >= 0 && cgroup_file_count(events_fd, "populated") == 0 &&
+	    cgroup_scope_stop(name, NULL) == 0)
+		(void)cgroup_remove(parent_fd, name, clock_now_ms() + LIMIT_GROUPS_END_MS, NULL);
 }
 
 void cgroup_base_finish(struct cgroup_base *base)
 {
-	/* A group with divided ones below it takes no process. */
-	if (base->aside) {
-		take_controllers_back(base->place.v2);
-		move_back(base, base->place.v2);
-	}
+	/* Its number may be somebody else's by now. */
+	if (!base->is_scope)
+		base->moved_zygote = 0;
+	move_back(base, base->place.v2);
+	if (base->is_scope)
+		end_empty_scope(base->place.v2);
 	cgroup_place_finish(&base->place);
 }

@@ -34,10 +34,13 @@ struct cgroup_base {
 	/* v2: where this process and the zygote went; NULL: they were not in the way. */
 	char *aside;
 	bool has_moved_self;
+	pid_t moved_zygote; /* 0: it was not moved */
+	bool is_scope;
 	char layer[128];
 	char reason[512];
 };
 
 void cgroup_base_find(const struct cgroup_base_request *request, struct cgroup_base *base);
-/* Takes this process back to where it was. After all groups below were removed. */
+/* Takes this process back to where it was. After all groups below were removed. A scope ends with
+ * the zygote, which shall be alive now and go next (cgroup_scope.h); elsewhere it is dead. */
 void cgroup_base_finish(struct cgroup_base *base);

@@ -19,6 +19,10 @@
 /* The manager answers before it has moved the process. */
 #define LOOK_AGAIN_MS 2
 
+#define MANAGER_CALL(bus)                                                                          \
+	"busctl", bus, "--quiet", "call", "org.freedesktop.systemd1", "/org/freedesktop/systemd1", \
+		"org.freedesktop.systemd1.Manager"
+
 bool cgroup_scope_is_possible(void)
 {
 	/* As sd_booted(3) looks. */
@@ -26,24 +30,28 @@ bool cgroup_scope_is_possible(void)
 }
 
 /* First what went wrong, in busctl's words. */
-static int read_complaint(int fd, char *text, size_t bytes)
+static void read_complaint(int fd, char *text, size_t bytes)
 {
 	ssize_t got = read(fd, text, bytes - 1);
 
 	text[got > 0 ? got : 0] = '\0';
 	text[strcspn(text, "\n")] = '\0';
-	return got > 0 ? 0 : -1;
 }
 
-static int run_busctl(const char *const *arguments, struct error *err)
+/* What came of a call: its status is that of busctl, 0 or not, with what went wrong. */
+struct answer {
+	int status;
+	char complaint[256];
+};
+
+static int run_busctl(const char *const *arguments, struct answer *answer, struct error *err)
 {
 	CLEANUP(cleanup_free) const char **environment = spawn_environment();
 	struct spawn_request request = SPAWN_REQUEST_INIT;
 	struct spawn_child child = SPAWN_CHILD_INIT;
 	CLEANUP(cleanup_fd) int ours = -1;
 	CLEANUP(cleanup_fd) int theirs = -1;
-	char complaint[256];
-	int status = 0, pair[2];
+	int pair[2];
 	int ended;
 
 	if (pipe2(pair, O_CLOEXEC | O_NONBLOCK) < 0)
@@ -56,15 +64,13 @@ static int run_busctl(const char *const *arguments, struct error *err)
 	request.stderr_fd = theirs;
 	if (spawn_start(&child, &request, err) < 0)
 		return -1;
-	ended = spawn_wait(&child, clock_now_ms() + LIMIT_SYSTEMD_MS, -1, &status);
+	ended = spawn_wait(&child, clock_now_ms() + LIMIT_SYSTEMD_MS, -1, &answer->status);
 	spawn_finish(&child);
 	if (ended <= 0)
 		return error_set(err, ERROR_UNAVAILABLE, "systemd did not answer within %d s",
 				 (int)(LIMIT_SYSTEMD_MS / 1000));
-	if (status == 0)
-		return 0;
-	(void)read_complaint(ours, complaint, sizeof(complaint));
-	return error_set(err, ERROR_UNAVAILABLE, "systemd refused: %s", complaint);
+	read_complaint(ours, answer->complaint, sizeof(answer->complaint));
+	return 0;
 }
 
 static bool is_in(pid_t pid, const char *scope)
@@ -99,16 +105,10 @@ static char *bus_option(void)
 int cgroup_scope_create(pid_t pid, const char *name, struct error *err)
 {
 	CLEANUP(cleanup_free) char *bus = bus_option();
-	CLEANUP(cleanup_free) char *scope = alloc_printf("%s.scope", name);
+	CLEANUP(cleanup_free) char *scope = alloc_printf("%s" CGROUP_SCOPE_SUFFIX, name);
 	char number[16];
 	const char *const arguments[] = {
-		"busctl",
-		bus,
-		"--quiet",
-		"call",
-		"org.freedesktop.systemd1",
-		"/org/freedesktop/systemd1",
-		"org.freedesktop.systemd1.Manager",
+		MANAGER_CALL(bus),
 		"StartTransientUnit",
 		"ssa(sv)a(sa(sv))",
 		scope,
@@ -131,11 +131,14 @@ int cgroup_scope_create(pid_t pid, const char *name, struct error *err)
 		"0",
 		NULL,
 	};
+	struct answer answer = { .status = 0 };
 	uint64_t deadline_ms;
 
 	(void)snprintf(number, sizeof(number), "%d", (int)pid);
-	if (run_busctl(arguments, err) < 0)
+	if (run_busctl(arguments, &answer, err) < 0)
 		return -1;
+	if (answer.status != 0)
+		return error_set(err, ERROR_UNAVAILABLE, "systemd refused: %s", answer.complaint);
 	deadline_ms = clock_now_ms() + LIMIT_SYSTEMD_MS;
 	while (!is_in(pid, scope)) {
 		if (clock_now_ms() >= deadline_ms)
@@ -144,4 +147,16 @@ int cgroup_scope_create(pid_t pid, const char *name, struct error *err)
 		(void)poll(NULL, 0, LOOK_AGAIN_MS);
 	}
 	return 0;
+}
+
+int cgroup_scope_stop(const char *scope, struct error *err)
+{
+	CLEANUP(cleanup_free) char *bus = bus_option();
+	const char *const arguments[] = {
+		MANAGER_CALL(bus), "StopUnit", "ss", scope, "replace", NULL,
+	};
+	struct answer answer = { .status = 0 };
+
+	/* A refusal says that it does not know it. */
+	return run_busctl(arguments, &answer, err);
 }

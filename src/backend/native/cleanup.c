@@ -3,6 +3,7 @@
 
 #include "backend/native/cgroup_find.h"
 #include "backend/native/cgroup_remove.h"
+#include "backend/native/cgroup_scope.h"
 #include "backend/native/image_cache.h"
 #include "backend/native/image_walk.h"
 #include "backend/owner.h"
@@ -25,6 +26,7 @@ struct cleaning {
 	const struct owner_state *state;
 	const struct cleanup_request *request; /* NULL at a start: everything is logged */
 	unsigned seen_groups;
+	bool is_systemd_deaf; /* it did not answer once: that is enough waiting */
 };
 
 static void tell(const struct cleaning *cleaning, enum cleanup_fate fate, const char *what,
@@ -48,6 +50,39 @@ static uint64_t deadline_of(const struct cleaning *cleaning)
 	return cleaning->request ? clock_now_ms() + LIMIT_CLEANUP_WAIT_MS : 0;
 }
 
+/* --- scopes of systemd (cgroup_scope.h) --------------------------------------------- */
+
+/* As owner_name and then the suffix. */
+static bool is_scope(const char *name)
+{
+	return strlen(name) >= OWNER_NAME_BYTES - 1 &&
+	       strcmp(name + OWNER_NAME_BYTES - 1, CGROUP_SCOPE_SUFFIX) == 0;
+}
+
+/* The group at `path` (heap), or the scope that its owner had for it. */
+static char *whole_of(const char *path)
+{
+	const char *name = strrchr(path, '/') + 1;
+	CLEANUP(cleanup_free)
+	char *parent = alloc_printf("%.*s", (int)(name - path) - 1, path);
+	const char *scope = strrchr(parent, '/');
+
+	if (scope && is_scope(scope + 1) && strncmp(scope + 1, name, OWNER_NAME_BYTES - 1) == 0)
+		return TAKE_PTR(parent);
+	return alloc_string(path);
+}
+
+/* One that is, or may be, empty. Other groups need no stop. */
+static int stop_scope(struct cleaning *cleaning, const char *name, struct error *err)
+{
+	if (!is_scope(name))
+		return 0;
+	if (cleaning->is_systemd_deaf)
+		return error_set(err, ERROR_UNAVAILABLE, "systemd did not answer before");
+	cleaning->is_systemd_deaf = cgroup_scope_stop(name, err) < 0;
+	return cleaning->is_systemd_deaf ? -1 : 0;
+}
+
 /* --- what was written down -------------------------------------------------------- */
 
 static int remove_directory(int parent_fd, const char *name, struct error *err)
@@ -61,9 +96,23 @@ static int remove_directory(int parent_fd, const char *name, struct error *err)
 	return walk_remove(parent_fd, name, err);
 }
 
-static int remove_recorded(void *context, enum owner_kind kind, const char *path, struct error *err)
+static int remove_recorded_group(struct cleaning *cleaning, int parent_fd, const char *name,
+				 struct error *err)
 {
-	const struct cleaning *cleaning = context;
+	/* Those that die go by themselves; to stop a scope would be to kill them. */
+	if (is_scope(name) && cgroup_is_populated(parent_fd, name))
+		return error_set(err, ERROR_BUSY, "processes are in the control group %s", name);
+	if (stop_scope(cleaning, name, err) < 0)
+		return -1;
+	return cgroup_remove(parent_fd, name, deadline_of(cleaning), err);
+}
+
+static int remove_recorded(void *context, enum owner_kind kind, const char *recorded,
+			   struct error *err)
+{
+	struct cleaning *cleaning = context;
+	CLEANUP(cleanup_free)
+	char *path = kind == OWNER_CGROUP ? whole_of(recorded) : alloc_string(recorded);
 	const char *name = strrchr(path, '/') + 1;
 	CLEANUP(cleanup_free)
 	char *parent = alloc_printf("%.*s", (int)(name - path), path);
@@ -78,7 +127,7 @@ static int remove_recorded(void *context, enum owner_kind kind, const char *path
 	if (faccessat(parent_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
 		return 0;
 	if (kind == OWNER_CGROUP)
-		result = cgroup_remove(parent_fd, name, deadline_of(cleaning), err);
+		result = remove_recorded_group(cleaning, parent_fd, name, err);
 	else
 		result = remove_directory(parent_fd, name, err);
 	if (result == 0)
@@ -171,7 +220,22 @@ static bool judge(const struct cleaning *cleaning, int parent_fd, const char *na
 	return is_old_enough(cleaning, parent_fd, name, reason);
 }
 
-static void examine(const struct cleaning *cleaning, int parent_fd, const char *name)
+static int remove_found(struct cleaning *cleaning, int parent_fd, const char *name,
+			struct error *err)
+{
+	char id[OWNER_ID_BYTES];
+	uint64_t deadline_ms = deadline_of(cleaning);
+
+	/* Another user's servers had it from another manager. */
+	if (owner_parse_name(cleaning->state, name, id) == OWNER_CLAIM_OURS &&
+	    stop_scope(cleaning, name, err) < 0)
+		return -1;
+	return cleaning->request->older_than_s >= 0
+		       ? cgroup_kill_and_remove(parent_fd, name, deadline_ms, err)
+		       : cgroup_remove(parent_fd, name, deadline_ms, err);
+}
+
+static void examine(struct cleaning *cleaning, int parent_fd, const char *name)
 {
 	CLEANUP(cleanup_free) char *path = path_of(parent_fd, name);
 	char reason[REASON_BYTES] = "";
@@ -181,10 +245,7 @@ static void examine(const struct cleaning *cleaning, int parent_fd, const char *
 		tell(cleaning, CLEANUP_KEPT, path, reason);
 		return;
 	}
-	if (cleaning->request->is_dry_run ||
-	    (cleaning->request->older_than_s >= 0
-		     ? cgroup_kill_and_remove(parent_fd, name, deadline_of(cleaning), &err)
-		     : cgroup_remove(parent_fd, name, deadline_of(cleaning), &err)) == 0)
+	if (cleaning->request->is_dry_run || remove_found(cleaning, parent_fd, name, &err) == 0)
 		tell(cleaning, CLEANUP_REMOVED, path, reason);
 	else
 		tell(cleaning, CLEANUP_FAILED, path, err.message);

@@ -31,6 +31,9 @@ static void native_close(struct backend *backend)
 
 	keeper_destroy(native->keeper);
 	usage_destroy(native->usage);
+	/* A scope is emptied while somebody holds it. */
+	if (cgroups_end_with_zygote(native->cgroups))
+		cgroups_destroy(TAKE_PTR(native->cgroups));
 	starter_destroy(native->starter);
 	/* Now that nobody is left in them. */
 	cgroups_destroy(native->cgroups);

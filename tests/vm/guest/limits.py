@@ -11,6 +11,7 @@ usage: limits.py PLACE
   user-scope               systemd: a scope that was delegated, in a login
 """
 
+import contextlib
 import os
 import pathlib
 import signal
@@ -18,14 +19,15 @@ import subprocess
 import sys
 import time
 
-from harness import (CGROUPS, HANG_S, PROGRAM, TESTER, as_user, check, delegate, equal, main, run,
-                     succeeds, test)
+from harness import (CGROUPS, HANG_S, PROGRAM, TESTER, Skip, as_user, check, delegate, equal, main,
+                     run, succeeds, test)
 
 PLACE = sys.argv[1]
 LOGIN = ["systemd-run", "--quiet", "--wait", "--pipe", "-p", "PAMName=login", "-p", "User=tester",
          "--setenv=PATH=" + os.environ["PATH"]]
 MANAGER = [*as_user(TESTER), "XDG_RUNTIME_DIR=/run/user/%d" % TESTER, "systemd-run", "--user",
            "--quiet", "--wait", "--pipe", "--setenv=PATH=" + os.environ["PATH"]]
+OF_MANAGER = {**os.environ, "XDG_RUNTIME_DIR": "/run/user/%d" % TESTER}
 WORDS = {
     "root": [],
     "user": as_user(TESTER),
@@ -149,9 +151,176 @@ def the_kernel_has_been_told_each_limit():
             server.wait(HANG_S)
 
 
+# --- scopes of systemd ---------------------------------------------------------------------------
+
+
+def scope_of(number):
+    """Where a server that runs `sleep NUMBER` has its sandboxes; its processes, by what they are."""
+    scope, = (path for path in groups_of_ours() if path.suffix == ".scope")
+    return scope, {"server": pids_of(PROGRAM + " exec .*" + number, "-f"),
+                   "command": pids_of("sleep " + number, "-f"), "zygote": pids_of("kiln-zygote")}
+
+
+def pids_of(pattern, *options):
+    return [int(pid) for pid in run("/usr/bin/pgrep", "-x", *options, pattern).stdout.split()]
+
+
+def kill(pids):
+    check(pids, "nobody is there to be killed")
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+
+
+def is_populated(scope):
+    return "populated 1" in (scope / "cgroup.events").read_text()
+
+
+def units_of_ours():
+    """What the user's manager takes for scopes of ours."""
+    return succeeds(run("systemctl", "--user", "--plain", "--no-legend", "list-units", "--all",
+                        "kilntainers-*.scope", uid=TESTER, env=OF_MANAGER))
+
+
+@contextlib.contextmanager
+def stopped_manager():
+    """The user's manager, not looking."""
+    pid = int(succeeds(run("systemctl", "show", "-P", "MainPID", "user@%d" % TESTER)))
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def watch_the_end(scope):
+    """Whether there were groups in it at a moment when nobody was."""
+    deadline = time.monotonic() + HANG_S
+    directory = os.open(scope, os.O_PATH)
+    events = os.open(scope / "cgroup.events", os.O_RDONLY)
+    try:
+        while time.monotonic() < deadline:
+            is_empty = b"populated 0" in os.pread(events, 100, 0)
+            # Each directory in it is a link to it.
+            if is_empty and os.fstat(directory).st_nlink > 2:
+                return True
+    except OSError:
+        return False
+    finally:
+        os.close(events)
+        os.close(directory)
+    raise AssertionError("the scope does not end")
+
+
+def needs_scope():
+    if PLACE not in ("session", "user-service"):
+        raise Skip("no user's manager is asked for a scope here")
+
+
+@test
+def a_scope_has_no_groups_when_its_last_process_ends():
+    """Then systemd removes it, and fails if somebody else is at the same work."""
+    needs_scope()
+    for _ in range(3):
+        with start("exec", "--", "sleep", "4714", stdin=subprocess.DEVNULL) as server:
+            check(wait_until(lambda: pids_of("sleep 4714", "-f"), server), "no command runs")
+            scope, pids = scope_of("4714")
+            kill(pids["command"])
+            check(not watch_the_end(scope), "there were groups in the empty scope")
+            server.wait(HANG_S)
+
+
+@contextlib.contextmanager
+def what_cannot_be_removed(scope):
+    """A group in it, until systemd has failed and given up."""
+    busy = scope / "busy"
+    busy.mkdir()
+    succeeds(run("mount", "-t", "tmpfs", "tmpfs", str(busy)))
+    try:
+        yield
+        check(wait_until(lambda: scope.name not in units_of_ours()), units_of_ours())
+    finally:
+        succeeds(run("umount", str(busy)))
+    check(scope.exists(), "systemd did not fail")
+
+
+@test
+def a_scope_that_systemd_gave_up_is_removed_by_the_server():
+    needs_scope()
+    with start("exec", "--", "sleep", "4715", stdin=subprocess.DEVNULL,
+               stderr=subprocess.DEVNULL) as server:
+        check(wait_until(lambda: pids_of("sleep 4715", "-f"), server), "no command runs")
+        scope, pids = scope_of("4715")
+        os.kill(pids["server"][0], signal.SIGSTOP)
+        with what_cannot_be_removed(scope):
+            kill(pids["zygote"])
+        os.kill(pids["server"][0], signal.SIGCONT)
+        server.wait(HANG_S)
+    check(not scope.exists(), str(scope) + " is left")
+
+
+def leave_a_scope_that_systemd_gave_up():
+    with start("exec", "--", "sleep", "4716", stdin=subprocess.DEVNULL) as server:
+        check(wait_until(lambda: pids_of("sleep 4716", "-f"), server), "no command runs")
+        scope, pids = scope_of("4716")
+        with what_cannot_be_removed(scope):
+            kill(pids["server"])
+        server.wait(HANG_S)
+    return scope
+
+
+@test
+def a_scope_that_systemd_gave_up_is_removed_by_cleanup():
+    needs_scope()
+    scope = leave_a_scope_that_systemd_gave_up()
+    said = succeeds(run(PROGRAM, "cleanup", uid=TESTER, env=OF_MANAGER))
+    check(str(scope) in said and not scope.exists(), said)
+
+
+@test
+def a_scope_that_systemd_gave_up_is_removed_by_the_next_server():
+    needs_scope()
+    scope = leave_a_scope_that_systemd_gave_up()
+    succeeds(finish("exec", "--", "true"))
+    check(not scope.exists(), str(scope) + " is left")
+
+
+@test
+def a_scope_that_systemd_has_not_looked_at_is_left_to_it():
+    """Whose removal it does not see runs for ever, to its mind."""
+    needs_scope()
+    with start("exec", "--", "sleep", "4717", stdin=subprocess.DEVNULL) as server:
+        check(wait_until(lambda: pids_of("sleep 4717", "-f"), server), "no command runs")
+        scope, pids = scope_of("4717")
+        with stopped_manager():
+            kill(pids["server"])
+            check(wait_until(lambda: not is_populated(scope)), "processes are in " + str(scope))
+            done = run(PROGRAM, "cleanup", uid=TESTER, env=OF_MANAGER)
+            check(done.returncode == 1 and "did not answer" in done.stdout, str(done))
+            check(scope.exists(), "it was removed")
+        server.wait(HANG_S)
+    check(wait_until(lambda: not scope.exists()), str(scope) + " is left")
+    check(wait_until(lambda: not units_of_ours()), units_of_ours())
+
+
+def describe(group):
+    """What is in a group that should be gone, and what systemd thinks of it."""
+    try:
+        lines = [str(group), (group / "cgroup.events").read_text().replace("\n", " ")]
+        for path in [group, *(path for path in group.rglob("*") if path.is_dir())]:
+            for pid in (path / "cgroup.procs").read_text().split():
+                status = pathlib.Path("/proc/%s/status" % pid).read_text().splitlines()[:8]
+                lines.append("%s: %s" % (path.name, " ".join(status)))
+    except OSError as error:
+        lines = [str(group), "gone meanwhile: %s" % error]
+    lines.append(run("systemctl", "--user", "--no-pager", "status", group.name, uid=TESTER,
+                     env=OF_MANAGER).stdout)
+    return "\n".join(lines)
+
+
 @test
 def nothing_is_left_of_the_groups():
-    check(wait_until(lambda: not groups_of_ours()), str(groups_of_ours()))
+    check(wait_until(lambda: not groups_of_ours()),
+          "\n".join(describe(group) for group in groups_of_ours()))
 
 
 @test
