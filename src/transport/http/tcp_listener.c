@@ -65,6 +65,17 @@ static int complain(const char *host, unsigned port, struct error *err)
 	return -1;
 }
 
+/* Files of hosts may name one address twice. */
+static bool is_repeated(const struct addrinfo *first, const struct addrinfo *address)
+{
+	for (; first != address; first = first->ai_next) {
+		if (first->ai_addrlen == address->ai_addrlen &&
+		    memcmp(first->ai_addr, address->ai_addr, address->ai_addrlen) == 0)
+			return true;
+	}
+	return false;
+}
+
 static int listen_on_all(struct http_server *server, struct addrinfo *addresses, const char *host,
 			 unsigned port, struct error *err)
 {
@@ -74,6 +85,8 @@ static int listen_on_all(struct http_server *server, struct addrinfo *addresses,
 		int fd;
 
 		set_port(address, port);
+		if (is_repeated(addresses, address))
+			continue;
 		fd = open_tcp(address);
 		if (fd < 0 && is_missing_address(errno) && (is_listening || address->ai_next))
 			continue;
@@ -82,8 +95,8 @@ static int listen_on_all(struct http_server *server, struct addrinfo *addresses,
 		if (http_listener_add(http_listener_create(server, fd), err) < 0)
 			return -1;
 		is_listening = true;
-		if (port == 0)
-			port = http_listener_port(fd);
+		port = http_listener_port(fd);
+		set_port(address, port);
 	}
 	return 0;
 }

@@ -69,10 +69,13 @@ static int remove_dead(const struct sockaddr_un *address, struct error *err)
 	if (probe < 0)
 		return error_set_errno(err, "making a socket");
 	if (connect(probe, (const struct sockaddr *)address, sizeof(*address)) == 0 ||
-	    errno != ECONNREFUSED)
+	    errno == EAGAIN)
 		return error_set(err, ERROR_CONFIG,
 				 "another server listens on %.200s. Stop it, or name another path",
 				 path);
+	if (errno != ECONNREFUSED)
+		return error_set_kind_errno(err, ERROR_CONFIG,
+					    "asking whether a server listens on %.200s", path);
 	if (unlink(path) < 0)
 		return error_set_kind_errno(err, ERROR_CONFIG, "removing the dead socket %.200s",
 					    path);
