@@ -297,6 +297,9 @@ def comm_of(pid):
     return ""
 
 
+CGROUPS = pathlib.Path("/sys/fs/cgroup")
+
+
 def groups_of(pid):
     """The directories of control groups that a process is in, in what is mounted here."""
     found = []
@@ -306,8 +309,9 @@ def groups_of(pid):
         return []
     for line in lines:
         name = line.split(":", 2)[2].lstrip("/")
-        found += [path for path in pathlib.Path("/sys/fs/cgroup").glob(f"**/{name}")
-                  if "kilntainers-" in name]
+        # Not by a walk: groups of others come and go under it.
+        found += [path / name for path in (CGROUPS, *CGROUPS.iterdir())
+                  if "kilntainers-" in name and (path / name).is_dir()]
     return found
 
 
