@@ -2,6 +2,7 @@
 #include "base/budget.h"
 
 #include "base/alloc.h"
+#include "base/limits.h"
 
 #include <assert.h>
 #include <stdatomic.h>
@@ -38,6 +39,17 @@ bool budget_take(struct budget *budget, size_t bytes)
 			return false;
 	} while (!atomic_compare_exchange_weak(&budget->used_bytes, &used, used + bytes));
 	return true;
+}
+
+bool budget_has_spare(const struct budget *budget, size_t bytes)
+{
+	uint64_t used = budget_used(budget);
+	uint64_t most;
+
+	if (!budget)
+		return true;
+	most = budget->max_bytes - budget->max_bytes / LIMIT_BUDGET_SPARE_SHARE;
+	return used <= most && bytes <= most - used;
 }
 
 void budget_take_over(struct budget *budget, size_t bytes)

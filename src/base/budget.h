@@ -22,6 +22,9 @@ void budget_destroy(struct budget *budget);
 
 /* All of it, or, if that would be more than there is, false and nothing. */
 bool budget_take(struct budget *budget, size_t bytes);
+/* Whether so many could be taken and LIMIT_BUDGET_SPARE_SHARE would still be left: for what is
+ * large, so that what is small finds room whatever the large ones do. Takes nothing. */
+bool budget_has_spare(const struct budget *budget, size_t bytes);
 /* Whether it fits or not: for what is there already and cannot be refused any more. Until as much
  * was given back nobody else gets anything. */
 void budget_take_over(struct budget *budget, size_t bytes);

@@ -119,6 +119,10 @@
 #define LIMIT_METRICS_BYTES (64 * KIB)
 /* --max-buffered: below, not even one call with the largest message and reply fits. */
 #define LIMIT_MIN_BUFFERED_BYTES (32 * MIB)
+/* Of --max-buffered, an eighth is out of reach for bodies that are larger than this: else a few
+ * clients with large ones, or one that sends them slowly, would shut out everybody. */
+#define LIMIT_BUDGET_SPARE_SHARE 8
+#define LIMIT_HTTP_SMALL_BODY_BYTES (64 * KIB)
 /* --max-creating: more at once only makes each of them slower. */
 #define LIMIT_MAX_CREATING 1024
 /* Sandboxes being made at once per processor, where making one is work for this machine. */
@@ -281,7 +285,8 @@
 #define LIMIT_HTTP_UNTRUSTED_BODY_BYTES (64 * KIB)
 /* From the first byte (or the connection's start, TLS included) to the end of a head. */
 #define LIMIT_HTTP_HEAD_MS 10000
-/* For a whole body: 16 MiB at one megabit in a second. */
+/* For a whole body: 16 MiB at one megabit in a second. It also keeps moving: LIMIT_HTTP_STALL_MS.
+ */
 #define LIMIT_HTTP_BODY_MS 120000
 /* Between two requests: what proxies and browsers are used to. */
 #define LIMIT_HTTP_IDLE_MS 75000
@@ -289,8 +294,9 @@
 #define LIMIT_HTTP_COMMENT_MS 15000
 /* Waiting for one client that reads too slowly: two of the largest replies. */
 #define LIMIT_HTTP_UNSENT_BYTES (2 * LIMIT_REPLY_BYTES)
-/* A client with bytes waiting for it takes so many (or all) in this time, or loses the connection:
- * no usable line is slower, and 8 MiB must not be held for hours. */
+/* A client with bytes waiting for it takes so many (or all) in this time, or loses the connection;
+ * and of a body so many bytes (or all) come in it. No usable line is slower, and megabytes must not
+ * be held for hours. */
 #define LIMIT_HTTP_STALL_MS 30000
 #define LIMIT_HTTP_STALL_BYTES (64 * KIB)
 /* A machine that is gone without a word (unplugged, asleep): for the kernel to give up. */
@@ -302,7 +308,8 @@
 #define LIMIT_HTTP_LINGER_BYTES (LIMIT_MESSAGE_BYTES + 64 * KIB)
 #define LIMIT_HTTP_LINGER_MS 5000
 /* What one connection may read, or how many requests it may make, before it is another's turn; and
- * how long connections that want more are served before others are looked at. */
+ * how long connections that want more, or new ones, or those with news when there are many, are
+ * served before the loop looks at everything else. */
 #define LIMIT_HTTP_TURN_BYTES (64 * KIB)
 #define LIMIT_HTTP_TURN_REQUESTS 16
 #define LIMIT_HTTP_BULK_US 1000

@@ -117,21 +117,31 @@ struct event_base *loop_base(struct loop *loop)
 	return loop->base;
 }
 
+int loop_run_once(struct loop *loop)
+{
+	loop->entered_us = 0;
+	if (event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY) < 0)
+		return -1;
+	if (loop->entered_us != 0)
+		histogram_add(&loop->stalls, clock_now_us() - loop->entered_us);
+	return 0;
+}
+
 void loop_run(struct loop *loop)
 {
-	do {
-		loop->entered_us = 0;
-		if (event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY) < 0)
-			break;
-		if (loop->entered_us != 0)
-			histogram_add(&loop->stalls, clock_now_us() - loop->entered_us);
-	} while (!event_base_got_break(loop->base));
+	while (loop_run_once(loop) == 0 && !event_base_got_break(loop->base))
+		;
 }
 
 void loop_enter(struct loop *loop)
 {
 	if (loop->entered_us == 0)
 		loop->entered_us = clock_now_us();
+}
+
+uint64_t loop_round_us(const struct loop *loop)
+{
+	return clock_now_us() - loop->entered_us;
 }
 
 const struct histogram *loop_stalls(const struct loop *loop)

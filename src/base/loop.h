@@ -33,6 +33,8 @@ void loop_destroy(struct loop *loop);
 struct event_base *loop_base(struct loop *loop);
 /* Runs until loop_stop. */
 void loop_run(struct loop *loop);
+/* One round of it: waits until there is something to do, and does it. 0, or -1 if it cannot. */
+int loop_run_once(struct loop *loop);
 /* Any thread. */
 void loop_stop(struct loop *loop);
 /* Any thread; tasks run in the order of posting. */
@@ -43,6 +45,8 @@ void loop_post(struct loop *loop, struct loop_task *task);
  * by loop_enter. Loop thread. */
 const struct histogram *loop_stalls(const struct loop *loop);
 void loop_enter(struct loop *loop);
+/* How long this round has lasted. Loop thread, from a callback. */
+uint64_t loop_round_us(const struct loop *loop);
 
 /* One-shot; starting a running timer re-arms it. */
 struct loop_timer *loop_timer_create(struct loop *loop, void (*on_fire)(void *context),

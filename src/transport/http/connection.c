@@ -26,7 +26,9 @@ static enum http_rank rank_of(const struct http_connection *connection)
 	switch (connection->phase) {
 	case HTTP_PHASE_HANDSHAKE:
 	case HTTP_PHASE_HEAD:
-		return connection->had_request ? HTTP_RANK_IDLE : HTTP_RANK_FRESH;
+		if (!connection->had_request)
+			return HTTP_RANK_FRESH;
+		return connection->was_trusted ? HTTP_RANK_IDLE : HTTP_RANK_STRANGER;
 	case HTTP_PHASE_LINGER:
 		return HTTP_RANK_LINGERING;
 	case HTTP_PHASE_BODY:
@@ -50,7 +52,8 @@ static uint64_t patience_ms(const struct http_connection *connection)
 		return connection->had_request && connection->input.length == 0 ? patience->idle_ms
 										: patience->head_ms;
 	case HTTP_PHASE_BODY:
-		return patience->body_ms;
+		return patience->body_ms < patience->stall_ms ? patience->body_ms
+							      : patience->stall_ms;
 	case HTTP_PHASE_LINGER:
 		return patience->linger_ms;
 	case HTTP_PHASE_ANSWER:
@@ -76,6 +79,10 @@ void http_connection_set_phase(struct http_connection *connection, enum http_pha
 	http_server_rank(connection, rank_of(connection));
 	if (!is_first_head)
 		set_deadline(connection);
+	if (phase == HTTP_PHASE_BODY) {
+		connection->body_until_ms = clock_now_ms() + connection->server->patience.body_ms;
+		connection->body_bytes = 0;
+	}
 	if (phase == HTTP_PHASE_STREAM)
 		connection->comment_ms = clock_now_ms() + connection->server->patience.comment_ms;
 }
@@ -104,8 +111,25 @@ static void arm_timer(struct http_connection *connection)
 	loop_timer_start(connection->timer, due_ms > now_ms ? due_ms - now_ms : 0);
 }
 
+/* Whether enough of the body has come for it to get more time. */
+static bool is_body_moving(struct http_connection *connection)
+{
+	size_t bytes = connection->request->body.length;
+
+	if (bytes - connection->body_bytes < LIMIT_HTTP_STALL_BYTES ||
+	    clock_now_ms() >= connection->body_until_ms)
+		return false;
+	connection->body_bytes = bytes;
+	set_deadline(connection);
+	if (connection->deadline_ms > connection->body_until_ms)
+		connection->deadline_ms = connection->body_until_ms;
+	return true;
+}
+
 static void deadline_passed(struct http_connection *connection)
 {
+	if (connection->phase == HTTP_PHASE_BODY && is_body_moving(connection))
+		return;
 	connection->deadline_ms = CLOCK_NEVER;
 	if (connection->phase == HTTP_PHASE_BODY) {
 		http_request_refuse(connection, 408, "the body took too long");
@@ -390,7 +414,10 @@ static void on_event(evutil_socket_t fd, short events, void *context)
 	connection->is_woken = true;
 	if (events & EV_CLOSED)
 		connection->is_half_closed = true;
-	/* Whoever sends faster than it is read waits for its turn like the others. */
+	/* Whoever sends faster than it is read waits for its turn like the others; and so do all
+	 * when there is news of thousands at once. */
+	if (loop_round_us(connection->server->config.loop) > LIMIT_HTTP_BULK_US)
+		http_server_queue_turn(connection);
 	if (!connection->is_waiting)
 		http_connection_turn(connection);
 }

@@ -60,8 +60,13 @@ static void on_connection(evutil_socket_t fd, short events, void *context)
 
 	(void)events;
 	loop_enter(server->config.loop);
+	/* More are told of again. */
 	for (int i = 0; i < LIMIT_HTTP_ACCEPTS; i++) {
-		int accepted = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		int accepted;
+
+		if (i > 0 && loop_round_us(server->config.loop) > LIMIT_HTTP_BULK_US)
+			return;
+		accepted = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 		if (accepted >= 0) {
 			http_connection_start(server, accepted, server->tls && !listener->is_unix);

@@ -104,16 +104,29 @@ static void begin_body(struct http_connection *connection)
 	http_connection_set_phase(connection, HTTP_PHASE_BODY);
 }
 
+/* What the buffer takes from the budget for so many further bytes. */
+static size_t growth(const struct buf *body, size_t bytes)
+{
+	size_t needed = body->length + bytes;
+	size_t most = body->max - body->capacity;
+
+	if (needed <= body->capacity)
+		return 0;
+	needed -= body->capacity;
+	if (needed < body->capacity)
+		needed = body->capacity;
+	return needed < most ? needed : most;
+}
+
 /* Room for so many further bytes of the body; NULL: there is none, and the client was told. */
 static char *make_room(struct http_connection *connection, size_t bytes)
 {
 	struct buf *body = &connection->request->body;
-	char *room = buf_reserve(body, bytes);
+	size_t more = growth(body, bytes);
+	char *room = NULL;
 
-	if (!room && http_server_has_memory(connection->server, connection, bytes)) {
-		body->failed = false;
+	if (more == 0 || http_server_has_memory(connection->server, connection, more))
 		room = buf_reserve(body, bytes);
-	}
 	if (!room)
 		http_request_refuse(connection, 503, "the server is short of memory");
 	return room;
@@ -190,18 +203,25 @@ static enum http_body_step step_sized(struct http_connection *connection, size_t
 
 static enum http_body_step step_chunked(struct http_connection *connection)
 {
-	struct http_chunked_step step = { 0 };
 	struct buf *input = &connection->input;
-	enum http_parse parse =
-		http_chunked_feed(connection->request->chunked, input->data, input->length, &step);
+	enum http_parse parse = HTTP_PARSE_MORE;
+	size_t used = 0;
 
-	if (parse == HTTP_PARSE_BAD) {
-		http_request_refuse(connection, step.status, step.reason);
-		return HTTP_BODY_MOVED;
+	/* All that has come, since consuming it chunk by chunk would move it as often. */
+	while (parse == HTTP_PARSE_MORE && used < input->length) {
+		struct http_chunked_step step = { 0 };
+
+		parse = http_chunked_feed(connection->request->chunked, input->data + used,
+					  input->length - used, &step);
+		if (parse == HTTP_PARSE_BAD) {
+			http_request_refuse(connection, step.status, step.reason);
+			return HTTP_BODY_MOVED;
+		}
+		if (step.body_bytes > 0 && !append_body(connection, step.body, step.body_bytes))
+			return HTTP_BODY_MOVED;
+		used += step.used;
 	}
-	if (step.body_bytes > 0 && !append_body(connection, step.body, step.body_bytes))
-		return HTTP_BODY_MOVED;
-	buf_consume(input, step.used);
+	buf_consume(input, used);
 	if (input->length == 0)
 		buf_finish(input);
 	if (parse == HTTP_PARSE_DONE)
@@ -260,7 +280,7 @@ void *http_request_user(const struct http_request *request)
 
 void http_request_trust(struct http_request *request)
 {
-	request->is_trusted = true;
+	request->is_trusted = request->connection->was_trusted = true;
 	http_server_untrusted_remove(request->connection);
 }
 

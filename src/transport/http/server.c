@@ -91,20 +91,34 @@ static bool is_gone_at_last_look(struct http_connection *connection)
 	return server->connection_count < before;
 }
 
-void http_server_give_up_one(struct http_server *server)
+/* Whose loss harms least; NULL: all have a request. */
+static struct http_connection *first_to_give_up(const struct http_server *server)
 {
 	for (int rank = 0; rank < HTTP_RANK_BUSY; rank++) {
-		for (int i = 0; i < LIMIT_HTTP_LAST_LOOKS && server->ranks[rank]; i++) {
-			struct http_connection *oldest = server->ranks[rank];
+		if (server->ranks[rank])
+			return server->ranks[rank];
+	}
+	return NULL;
+}
 
-			if (is_gone_at_last_look(oldest))
-				return;
-			if (server->ranks[rank] != oldest)
-				continue;
-			http_connection_destroy(oldest);
+void http_server_give_up_one(struct http_server *server)
+{
+	struct http_connection *connection;
+
+	for (int i = 0; i < LIMIT_HTTP_LAST_LOOKS; i++) {
+		connection = first_to_give_up(server);
+		if (!connection || is_gone_at_last_look(connection))
+			return;
+		if (connection == first_to_give_up(server)) {
+			http_connection_destroy(connection);
 			return;
 		}
 	}
+	/* So many looks, and each has found a request: of those that are refused there is no end.
+	 * They have had their answers. */
+	connection = server->ranks[HTTP_RANK_LINGERING];
+	if (connection)
+		http_connection_destroy(connection);
 }
 
 bool http_server_make_room(struct http_server *server)
@@ -192,18 +206,29 @@ static struct http_connection *largest_untrusted(const struct http_server *serve
 	return largest;
 }
 
+static bool fits(struct http_server *server, const struct http_connection *asking, size_t bytes)
+{
+	struct budget *budget = server->config.budget;
+
+	if (asking->request->body.length + bytes > LIMIT_HTTP_SMALL_BODY_BYTES)
+		return budget_has_spare(budget, bytes);
+	if (!budget_take(budget, bytes))
+		return false;
+	budget_give(budget, bytes);
+	return true;
+}
+
 bool http_server_has_memory(struct http_server *server, const struct http_connection *asking,
 			    size_t bytes)
 {
 	struct http_connection *victim;
 
-	while (!budget_take(server->config.budget, bytes)) {
+	while (!fits(server, asking, bytes)) {
 		victim = largest_untrusted(server, asking);
 		if (!victim)
 			return false;
 		http_connection_destroy(victim);
 	}
-	budget_give(server->config.budget, bytes);
 	return true;
 }
 
@@ -346,6 +371,7 @@ void http_server_drain(struct http_server *server, void (*on_idle)(void *context
 	server->idle_context = context;
 	http_listeners_close(server);
 	close_all(server, HTTP_RANK_FRESH);
+	close_all(server, HTTP_RANK_STRANGER);
 	close_all(server, HTTP_RANK_IDLE);
 	DL_FOREACH2 (server->ranks[HTTP_RANK_BUSY], connection, next)
 		connection->closes = true;

@@ -8,7 +8,8 @@
  * Bounded whoever is at the other end: connections, what each may send before it is
  * trusted, how long a head, a body and an answer may take, and, by the budget,
  * the bytes of all. When connections run out, those go first that have shown
- * nothing: half-open ones, then idle ones; never one with a request.
+ * nothing: half-open ones, then those that have had their last answer, idle ones
+ * that were never trusted, and other idle ones; never one with a request.
  *
  * Loop thread only. SIGPIPE must be ignored.
  */

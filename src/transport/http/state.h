@@ -48,10 +48,11 @@ enum http_phase {
 
 /* In the order in which connections are given up when there are too many. */
 enum http_rank {
-	HTTP_RANK_LINGERING,
-	HTTP_RANK_FRESH, /* without a single request so far */
-	HTTP_RANK_IDLE,	 /* between two requests */
-	HTTP_RANK_BUSY,	 /* never given up */
+	HTTP_RANK_FRESH,     /* without a single request so far */
+	HTTP_RANK_LINGERING, /* has its last answer */
+	HTTP_RANK_STRANGER,  /* between two requests, none of which was trusted */
+	HTTP_RANK_IDLE,	     /* between two requests */
+	HTTP_RANK_BUSY,	     /* never given up */
 	HTTP_RANKS,
 };
 
@@ -78,14 +79,16 @@ struct http_connection {
 	struct wire wire;
 	struct event *event;
 	struct loop_timer *timer;
-	uint64_t timer_ms;    /* when it fires; CLOCK_NEVER: it does not run */
-	uint64_t deadline_ms; /* of this phase */
-	uint64_t comment_ms;  /* when the stream gets its next comment */
-	uint64_t stall_ms;    /* by then bytes must have moved; CLOCK_NEVER: none are waiting */
-	size_t moved_bytes;   /* sent since it was set */
-	size_t linger_bytes;  /* dropped behind the last answer */
-	bool is_untrusted;    /* counts against the caps for unauthenticated */
-	bool is_waiting;      /* for a turn */
+	uint64_t timer_ms;	/* when it fires; CLOCK_NEVER: it does not run */
+	uint64_t deadline_ms;	/* of this phase */
+	uint64_t body_until_ms; /* by then the whole body must be there */
+	size_t body_bytes;	/* of it, when its deadline was set */
+	uint64_t comment_ms;	/* when the stream gets its next comment */
+	uint64_t stall_ms;	/* by then bytes must have moved; CLOCK_NEVER: none are waiting */
+	size_t moved_bytes;	/* sent since it was set */
+	size_t linger_bytes;	/* dropped behind the last answer */
+	bool is_untrusted;	/* counts against the caps for unauthenticated */
+	bool is_waiting;	/* for a turn */
 	bool is_in_turn;
 	bool is_readable, is_writable; /* as far as is known */
 	bool is_woken;		       /* by the socket, since the last turn */
@@ -93,7 +96,8 @@ struct http_connection {
 	bool is_probed;	     /* ... and was sent something since, to see whether it is there */
 	bool is_broken;	     /* to be destroyed at the end of its turn */
 	bool had_request;
-	bool closes; /* behind the answer that is due or on its way */
+	bool was_trusted; /* one of its requests */
+	bool closes;	  /* behind the answer that is due or on its way */
 	struct http_peer peer;
 	struct in6_addr network; /* of the peer: whom the caps take for one */
 	struct buf input;	 /* read, and not looked at or not complete */
@@ -132,7 +136,8 @@ bool http_server_make_room(struct http_server *server);
 void http_server_make_room_untrusted(struct http_server *server, const struct in6_addr *network);
 /* Gives up one connection without a request, for its descriptor. */
 void http_server_give_up_one(struct http_server *server);
-/* Whether a body of so many bytes fits; untrusted connections are given up for it. */
+/* Whether so many further bytes of the asking one's body fit; untrusted connections are given up
+ * for them. */
 bool http_server_has_memory(struct http_server *server, const struct http_connection *asking,
 			    size_t bytes);
 void http_server_rank(struct http_connection *connection, enum http_rank rank);

@@ -56,6 +56,24 @@ static void past_the_end_nobody_gets_anything_until_it_was_given_back(void **sta
 	budget_destroy(budget);
 }
 
+static void what_is_large_leaves_something_to_what_is_small(void **state)
+{
+	struct budget *budget = budget_create(800);
+
+	(void)state;
+	assert_true(budget_has_spare(budget, 700));
+	assert_false(budget_has_spare(budget, 701));
+	assert_true(budget_take(budget, 600));
+	assert_true(budget_has_spare(budget, 100));
+	assert_false(budget_has_spare(budget, SIZE_MAX));
+	assert_true(budget_take(budget, 150));
+	assert_false(budget_has_spare(budget, 0));
+	assert_true(budget_take(budget, 50));
+	budget_give(budget, 800);
+	budget_destroy(budget);
+	assert_true(budget_has_spare(NULL, SIZE_MAX));
+}
+
 static void without_a_budget_there_is_no_end(void **state)
 {
 	(void)state;
@@ -171,6 +189,7 @@ int main(void)
 		cmocka_unit_test(what_there_is_can_be_taken_and_not_a_byte_more),
 		cmocka_unit_test(a_giant_wish_does_not_wrap_round),
 		cmocka_unit_test(past_the_end_nobody_gets_anything_until_it_was_given_back),
+		cmocka_unit_test(what_is_large_leaves_something_to_what_is_small),
 		cmocka_unit_test(without_a_budget_there_is_no_end),
 		cmocka_unit_test(threads_never_take_more_than_there_is),
 		cmocka_unit_test(a_buffer_charges_what_it_allocates_and_gives_all_of_it_back),

@@ -8,7 +8,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <event2/event.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -150,7 +149,7 @@ void world_close(struct world *world)
 void world_turn(struct world *world)
 {
 	loop_timer_start(world->tick, 1);
-	(void)event_base_loop(loop_base(world->loop), EVLOOP_ONCE);
+	assert_int_equal(loop_run_once(world->loop), 0);
 }
 
 void world_on_idle(void *context)
