@@ -89,7 +89,7 @@ class Agent:
         response.messages = []
         if response.is_stream:
             response.messages = wire.Stream(connection).all()
-        elif response.body:
+        elif (response["content-type"] or "").startswith("application/json"):
             parsed = response.json
             response.messages = parsed if isinstance(parsed, list) else [parsed]
         if response["connection"] == "close" and connection is self.kept:

@@ -69,6 +69,8 @@ static const char *connection_field(const struct http_connection *connection)
 {
 	if (connection->closes)
 		return "Connection: close\r\n";
+	/* Whoever sent no request that can be read is not listened to any longer. */
+	assert(connection->request);
 	if (connection->request->head.minor == 0)
 		return "Connection: keep-alive\r\n";
 	return "";

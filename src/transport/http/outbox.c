@@ -34,7 +34,7 @@ static struct outbox_piece *append(struct outbox *outbox, size_t room_bytes, siz
 	piece->room_bytes = room_bytes;
 	piece->charged_bytes = sizeof(*piece) + charged_bytes;
 	budget_take_over(outbox->budget, piece->charged_bytes);
-	if (outbox->first)
+	if (outbox->last)
 		outbox->last->next = piece;
 	else
 		outbox->first = piece;
@@ -47,6 +47,8 @@ static void drop_first(struct outbox *outbox)
 	struct outbox_piece *piece = outbox->first;
 
 	outbox->first = piece->next;
+	if (!outbox->first)
+		outbox->last = NULL;
 	outbox->unsent_bytes -= piece->bytes - piece->sent_bytes;
 	budget_give(outbox->budget, piece->charged_bytes);
 	free(piece->taken);
