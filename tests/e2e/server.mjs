@@ -2,6 +2,7 @@
 // The server under test: the environment names the program and its options.
 
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -26,18 +27,21 @@ export async function load(name) {
 	return import(installed(name));
 }
 
-let started;
+let server, started;
+
+// Asked for here, it waits for the whole file; inside a test it would wait for that test.
+after(async () => {
+	if (!server || server.exitCode !== null) return;
+	const ended = once(server, 'exit');
+	server.kill();
+	await ended;
+});
 
 /** The URL of a server over HTTP: one for all tests of a file, ended with them. */
 export function serverUrl() {
 	started ??= new Promise((resolve, reject) => {
 		const argv = ['--transport=http', '--port=0', '--log-format=json', ...options];
-		const server = spawn(program, argv, { stdio: ['ignore', 'ignore', 'pipe'] });
-		const ended = new Promise((over) => server.once('exit', over));
-		after(async () => {
-			server.kill();
-			await ended;
-		});
+		server = spawn(program, argv, { stdio: ['ignore', 'ignore', 'pipe'] });
 		server.once('exit', (code) => reject(new Error(`the server ended with ${code}`)));
 		readline.createInterface({ input: server.stderr }).on('line', (line) => {
 			const { event, url } = JSON.parse(line);

@@ -16,8 +16,8 @@ import serving
 import wire
 from agents import call, message
 from serving import check, equal, test
-from under_test import (BACKEND, IS_TLS, PLACE, PROGRAM, TLS, agent, is_running, serve,
-                        session, sleeper)
+from under_test import (BACKEND, IS_TLS, PLACE, PROGRAM, agent, is_running, serve, session,
+                        sleeper)
 
 
 @test
