@@ -4,6 +4,7 @@
 #include "app/stop.h"
 #include "base/attr.h"
 #include "base/limits.h"
+#include "session/view.h"
 
 #include <signal.h>
 #include <stddef.h>
@@ -30,10 +31,21 @@ static void on_patience_over(void *context)
 	life_end(context);
 }
 
-void life_announce_end(const char *reason)
+static uint64_t end_ms(const struct registry *registry)
+{
+	struct registry_counts counts;
+	uint64_t of_many_ms;
+
+	registry_count(registry, &counts);
+	of_many_ms = LIMIT_EOF_GRACE_MS +
+		     (uint64_t)(counts.sandboxes + counts.removing) * LIMIT_SHUTDOWN_SANDBOX_MS;
+	return of_many_ms > LIMIT_SHUTDOWN_MS ? of_many_ms : LIMIT_SHUTDOWN_MS;
+}
+
+void life_announce_end(struct life *life, const char *reason)
 {
 	log_event(LOG_INFO, "stopping", LOG_STRING("reason", reason));
-	stop_after(LIMIT_SHUTDOWN_MS);
+	stop_after(end_ms(life->registry));
 }
 
 void life_be_patient(struct life *life)
@@ -45,7 +57,7 @@ static void on_signal(void *context)
 {
 	struct life *life = context;
 
-	life_announce_end("signal");
+	life_announce_end(life, "signal");
 	stop_on_signal(NULL);
 	life->events.on_signal(life->events.context);
 }

@@ -9,9 +9,9 @@
  *   2. life_run runs until the end is over.
  *   3. The end begins with SIGTERM or SIGINT (on_signal), or with what the
  *      transport sees. Whoever begins it says why, by life_announce_end: from
- *      there on the process has LIMIT_SHUTDOWN_MS, whatever hangs, and a second
- *      signal ends it at once. Running calls may be given some of that time
- *      (life_be_patient).
+ *      there on the process has LIMIT_SHUTDOWN_MS, more with many sandboxes,
+ *      whatever hangs, and a second signal ends it at once. Running calls may be
+ *      given some of that time (life_be_patient).
  *   4. life_end, any number of times: the transport hears nobody any more
  *      (on_end, once), every sandbox is removed, life_run returns.
  *   5. life_finish, after the transport was destroyed.
@@ -45,7 +45,7 @@ struct life {
 int life_begin(struct life *life, const struct config *config, struct backend *backend,
 	       const struct life_events *events, struct error *err);
 void life_run(struct life *life);
-void life_announce_end(const char *reason);
+void life_announce_end(struct life *life, const char *reason);
 /* After LIMIT_EOF_GRACE_MS the end comes by itself. */
 void life_be_patient(struct life *life);
 void life_end(struct life *life);

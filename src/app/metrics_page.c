@@ -116,6 +116,9 @@ static void append_present(struct buf *out, const struct metrics_now *now)
 		      now->sandboxes_pooled);
 	metrics_gauge(out, NAME("sandboxes_creating"), "Sandboxes that are being made.",
 		      now->sandboxes_creating);
+	metrics_gauge(out, NAME("sandboxes_removing"),
+		      "Sandboxes that are nobody's any more and not gone yet.",
+		      now->sandboxes_removing);
 	metrics_gauge(out, NAME("calls_running"), "Commands that run.", now->calls_running);
 	metrics_gauge(out, NAME("calls_waiting"), "Calls that wait for a sandbox or a place.",
 		      now->calls_waiting);

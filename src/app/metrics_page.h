@@ -30,7 +30,7 @@ struct metrics_now {
 	const char *backend;
 	uint64_t uptime_s;
 	unsigned sessions; /* of clients that have sessions */
-	unsigned sandboxes, sandboxes_pooled, sandboxes_creating;
+	unsigned sandboxes, sandboxes_pooled, sandboxes_creating, sandboxes_removing;
 	unsigned calls_running, calls_waiting;
 	unsigned connections, requests, streams;
 	uint64_t buffered_bytes, max_buffered_bytes;

@@ -79,6 +79,7 @@ static void serve_metrics(struct pages *pages, const struct http_page_request *r
 				    .sandboxes = counts.sandboxes,
 				    .sandboxes_pooled = counts.pooled,
 				    .sandboxes_creating = counts.creating,
+				    .sandboxes_removing = counts.removing,
 				    .calls_running = counts.running,
 				    .calls_waiting = counts.waiting,
 				    .connections = server.connections,

@@ -36,7 +36,7 @@ static void on_end_of_input(void *context)
 {
 	struct stdio_server *server = context;
 
-	life_announce_end("end of input");
+	life_announce_end(&server->life, "end of input");
 	life_be_patient(&server->life);
 }
 
@@ -51,7 +51,7 @@ static void on_output_lost(void *context)
 {
 	struct stdio_server *server = context;
 
-	life_announce_end("the client no longer reads");
+	life_announce_end(&server->life, "the client no longer reads");
 	life_end(&server->life);
 }
 

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "session/demand.h"
 #include "session/ending.h"
 
 #include <stdio.h>
@@ -53,8 +54,11 @@ static void finish(struct worker *worker)
 	registry->burying--;
 	if (burial->lease)
 		ending_on_examined(burial->lease, burial->cause);
+	else
+		registry->removing--;
 	free(burial);
 	burial_start_queued(registry);
+	demand_start_queued(registry);
 	registry_something_ended(registry);
 }
 
@@ -83,6 +87,7 @@ static void enqueue(struct registry *registry, const struct burial *what)
 	burial->worker.run = burial->lease ? examine : destroy;
 	burial->worker.done = finish;
 	burial->registry = registry;
+	registry->removing += !burial->lease;
 	DL_APPEND(registry->burials, burial);
 	burial_start_queued(registry);
 }
@@ -101,6 +106,12 @@ void burial_examine(struct lease *lease)
 {
 	enqueue(lease->principal->registry,
 		&(const struct burial){ .sandbox = lease->sandbox, .lease = lease });
+}
+
+bool burial_leaves_room(const struct registry *registry)
+{
+	return registry->sandboxes + registry->removing <=
+	       registry->config.max_sandboxes + LIMIT_BURIALS;
 }
 
 bool burial_is_idle(const struct registry *registry)

@@ -18,3 +18,7 @@ void burial_examine(struct lease *lease);
 bool burial_is_idle(const struct registry *registry);
 /* Also the callback of the retry timer; `context` is the registry. */
 void burial_start_queued(void *context);
+/* Whether one more may be made, of those that the registry counts already: what is being removed
+ * still takes memory and processes, so that only LIMIT_BURIALS may be there beside what
+ * --max-sandboxes allows. The end of a burial lets go on who waits for this. */
+bool burial_leaves_room(const struct registry *registry);

@@ -2,6 +2,7 @@
 #include "session/demand.h"
 
 #include "base/clock.h"
+#include "session/burial.h"
 #include "session/creation.h"
 #include "session/ending.h"
 #include "session/lease.h"
@@ -66,7 +67,7 @@ static void wait_for_creation(struct lease *lease)
 
 void demand_start_queued(struct registry *registry)
 {
-	while (registry->creating < registry->config.max_creating) {
+	while (registry->creating < registry->config.max_creating && burial_leaves_room(registry)) {
 		struct lease *lease = turns_take(registry, TURN_CREATE);
 		struct error error = ERROR_INIT;
 

@@ -20,7 +20,7 @@ void demand_on_late(struct lease *lease);
 void demand_on_created(struct lease *lease, struct sandbox *sandbox, const struct error *err);
 void demand_on_progress(struct lease *lease, const char *message);
 
-/* Gives free places among --max-creating to those that wait for one. */
+/* Gives free places among --max-creating to those that wait for one; again at each burial's end. */
 void demand_start_queued(struct registry *registry);
 /* A sandbox more for this lease's principal, of those that the registry counts already. */
 void demand_count(struct lease *lease);

@@ -172,7 +172,7 @@ static bool has_room(const struct pool *pool)
 
 	return pool->has_begun && !registry->is_shutting_down && !pool->creation &&
 	       pool->ready_count < registry->config.pool_size &&
-	       registry->sandboxes < registry->config.max_sandboxes;
+	       registry->sandboxes < registry->config.max_sandboxes && burial_leaves_room(registry);
 }
 
 /* Somebody waits for what a creation now would delay; its end comes back to pool_advance. */

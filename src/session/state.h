@@ -80,6 +80,7 @@ struct registry {
 	unsigned sandboxes; /* made or being made, and not given up */
 	unsigned creating;  /* creations, abandoned ones included */
 	unsigned burying;   /* burials on threads */
+	unsigned removing;  /* sandboxes to be destroyed, those on threads included */
 
 	struct turn
 		*turns[TURN_KINDS]; /* principals that have leases waiting, the next one first */

@@ -120,6 +120,7 @@ void registry_count(const struct registry *registry, struct registry_counts *cou
 		.sandboxes = registry->sandboxes,
 		.pooled = pool_ready(registry->pool),
 		.creating = registry->creating,
+		.removing = registry->removing,
 		.running = registry->running,
 	};
 	DL_FOREACH (registry->sessions, session) {

@@ -57,7 +57,8 @@ struct registry_counts {
 	unsigned sandboxes; /* made or being made, the pool's included */
 	unsigned pooled;    /* of them, those that stand ready */
 	unsigned creating;
-	unsigned running; /* calls */
+	unsigned removing; /* nobody's any more, and not gone yet; not among `sandboxes` */
+	unsigned running;  /* calls */
 	unsigned waiting;
 };
 

@@ -6,16 +6,21 @@ usage: crowd.py PROGRAM [SESSIONS]
 """
 
 import os
+import pathlib
 import resource
 import sys
 import threading
 
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "chaos"))
+
 import serving
+import traces
 import wire
 from serving import check, equal, test
 
 PROGRAM = os.path.abspath(sys.argv[1])
 SESSIONS = int(sys.argv[2]) if len(sys.argv) > 2 else 1000
+POOL = 4
 THREADS = 32
 
 
@@ -43,40 +48,70 @@ def each(items, function):
         raise failures[0]
 
 
+def gauge(server, name):
+    with server.connect() as one:
+        text = one.request("GET", "/metrics").body.decode()
+    return int(next(line.split()[1] for line in text.splitlines()
+                    if line.startswith(name + " ")))
+
+
+class Crowd:
+    """A server, its sessions, and a file in the sandbox of each."""
+
+    def __enter__(self):
+        self.server = serving.Server(
+            PROGRAM, "--backend=native", "--max-sandboxes=%d" % (SESSIONS + POOL),
+            "--pool=%d" % POOL, "--allow-unlimited-memory")
+        self.sessions = [None] * SESSIONS
+        each(range(SESSIONS), self.begin)
+        return self
+
+    def __exit__(self, *_):
+        self.server.stop()
+
+    def begin(self, number, _):
+        self.sessions[number] = session = self.server.legacy()
+        equal(session.call("echo %d > /tmp/mine" % number)["exit_code"], 0)
+
+    def processes(self):
+        return traces.descendants(self.server.pid)
+
+    def remaining(self):
+        """Sandboxes, and those on their way out."""
+        return [gauge(self.server, "kilntainers_sandboxes" + kind) for kind in ("", "_removing")]
+
+    def is_gone(self):
+        sandboxes, removing = self.remaining()
+        return sandboxes <= POOL and removing == 0
+
+
+def look_again(number, session):
+    equal(session.call("cat /tmp/mine")["stdout"], "%d\n" % number)
+
+
+def end(_, session):
+    check(session.delete().status in (200, 204))
+    session.close()
+
+
 @test
-def a_thousand_sessions_each_with_a_sandbox():
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    with serving.Server(PROGRAM, "--backend=native", "--max-sandboxes=%d" % (SESSIONS + 8),
-                        "--allow-unlimited-memory") as server:
-        sessions = [None] * SESSIONS
+def every_session_has_a_sandbox_of_its_own_that_goes_with_it():
+    with Crowd() as crowd:
+        each(crowd.sessions, look_again)
+        check(len([pid for pid in crowd.processes() if traces.is_sandbox(pid)]) >= SESSIONS)
+        each(crowd.sessions, end)
+        check(wire.wait_until(crowd.is_gone), "left: %r" % crowd.remaining())
+        sandboxes = [pid for pid in crowd.processes() if traces.is_sandbox(pid)]
+        check(len(sandboxes) <= POOL, "%d processes are left" % len(sandboxes))
+        equal(crowd.server.stop(), 0)
 
-        def begin(number, _):
-            sessions[number] = server.legacy()
-            answer = sessions[number].call("echo $$ > /tmp/mine; echo %d >> /tmp/mine" % number)
-            equal(answer["exit_code"], 0, str(answer))
 
-        def look_again(number, session):
-            lines = session.call("cat /tmp/mine")["stdout"].split()
-            equal(lines[1:], [str(number)])
-
-        def end(_, session):
-            check(session.delete().status in (200, 204))
-            session.close()
-
-        each(range(SESSIONS), begin)
-        each(sessions, look_again)
-        each(sessions, end)
-
-        def sandboxes():
-            with server.connect() as one:
-                text = one.request("GET", "/metrics").body.decode()
-            return int(float(next(line.split()[1] for line in text.splitlines()
-                                  if line.startswith("kilntainers_sandboxes "))))
-
-        # Those of the pool remain.
-        check(wire.wait_until(lambda: sandboxes() <= 4), "%d are left" % sandboxes())
-        equal(server.stop(), 0)
+@test
+def a_server_that_is_told_to_end_removes_them_all():
+    with Crowd() as crowd:
+        processes = crowd.processes()
+        equal(crowd.server.stop(), 0)
+        check(wire.wait_until(lambda: not set(processes) & set(traces.pids())), "some still live")
 
 
 serving.main()

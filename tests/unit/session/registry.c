@@ -554,6 +554,33 @@ static void a_thousand_sandboxes_are_destroyed_side_by_side_but_not_all_at_once(
 	bench_destroy(bench);
 }
 
+static void sandboxes_that_are_being_removed_keep_new_ones_waiting(void **state)
+{
+	struct registry_config config = bench_config;
+	unsigned most_live = 0;
+	struct bench *bench;
+	unsigned i;
+
+	(void)state;
+	config.max_sandboxes = 2;
+	bench = bench_create(&config);
+	bench->stub->destroy_takes_ms = 200;
+	for (i = 0; i < 60; i++) {
+		struct session *session = bench_session(bench);
+		unsigned live;
+
+		(void)bench_call_in(bench, session, CALL_TARGET_SESSION, NULL, "say x");
+		bench_wait_for_all(bench);
+		live = stub_counts(bench->stub).live;
+		most_live = live > most_live ? live : most_live;
+		session_close(session);
+	}
+	assert_in_range(most_live, 2, config.max_sandboxes + LIMIT_BURIALS);
+	for (i = 0; i < bench->call_count; i++)
+		assert_string_equal(bench->calls[i].text, "exit 0: x");
+	bench_destroy(bench);
+}
+
 /* --- everything at once -------------------------------------------------- */
 
 static void note_id(void *context, const struct sandbox_view *view)
@@ -668,6 +695,7 @@ int main(void)
 		cmocka_unit_test(shutting_down_again_shortens_the_grace),
 		cmocka_unit_test(
 			a_thousand_sandboxes_are_destroyed_side_by_side_but_not_all_at_once),
+		cmocka_unit_test(sandboxes_that_are_being_removed_keep_new_ones_waiting),
 		cmocka_unit_test(whatever_happens_every_call_ends_once_and_nothing_is_left),
 	};
 
