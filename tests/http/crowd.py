@@ -101,8 +101,9 @@ def every_session_has_a_sandbox_of_its_own_that_goes_with_it():
         check(len([pid for pid in crowd.processes() if traces.is_sandbox(pid)]) >= SESSIONS)
         each(crowd.sessions, end)
         check(wire.wait_until(crowd.is_gone), "left: %r" % crowd.remaining())
+        # Each of the pool is a guest with its next supervisor, and places wait for further ones.
         sandboxes = [pid for pid in crowd.processes() if traces.is_sandbox(pid)]
-        check(len(sandboxes) <= POOL, "%d processes are left" % len(sandboxes))
+        check(len(sandboxes) <= 3 * POOL, "%d processes are left" % len(sandboxes))
         equal(crowd.server.stop(), 0)
 
 
