@@ -102,9 +102,14 @@ const cases = {
 
 	async 'passes big output whole, and too much with a notice'(t, connect) {
 		const { exec } = await connected(connect, t);
-		const whole = await exec({ command: `head -c ${OUTPUT_LIMIT} /dev/zero | tr '\\0' x` });
-		assert.equal(whole.stdout.length, OUTPUT_LIMIT);
-		assert.match(whole.stdout, /^x+$/);
+		// At once, and late enough for an answer as a stream.
+		for (const delay of [0, 1.2]) {
+			const whole = await exec({
+				command: `sleep ${delay}; head -c ${OUTPUT_LIMIT} /dev/zero | tr '\\0' x`,
+			});
+			assert.equal(whole.stdout.length, OUTPUT_LIMIT);
+			assert.match(whole.stdout, /^x+$/);
+		}
 		const over = await exec({ command: `head -c ${OUTPUT_LIMIT + 1} /dev/zero | tr '\\0' x` });
 		assert.equal(over.exit_code, 1);
 		assert.equal(over.stdout, '');
