@@ -285,6 +285,9 @@
  * /64 in IPv6). Those from this machine count only against --max-connections. */
 #define LIMIT_HTTP_UNTRUSTED 256
 #define LIMIT_HTTP_UNTRUSTED_PER_PEER 64
+/* TLS handshakes under way: 33 KiB each, which no budget knows of. One takes
+ * milliseconds; past this the oldest goes. */
+#define LIMIT_HTTP_HANDSHAKES 1024
 #define LIMIT_HTTP_UNTRUSTED_BODY_BYTES (64 * KIB)
 /* From the first byte (or the connection's start, TLS included) to the end of a head. */
 #define LIMIT_HTTP_HEAD_MS 10000

@@ -25,6 +25,7 @@ static enum http_rank rank_of(const struct http_connection *connection)
 {
 	switch (connection->phase) {
 	case HTTP_PHASE_HANDSHAKE:
+		return HTTP_RANK_HANDSHAKE;
 	case HTTP_PHASE_HEAD:
 		if (!connection->had_request)
 			return HTTP_RANK_FRESH;
@@ -466,6 +467,8 @@ void http_connection_start(struct http_server *server, int fd, bool speaks_tls)
 		refuse_socket(server, fd, speaks_tls);
 		return;
 	}
+	if (speaks_tls)
+		http_server_make_room_handshake(server);
 	connection = alloc_zeroed(sizeof(*connection));
 	connection->server = server;
 	connection->wire.fd = fd;

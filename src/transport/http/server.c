@@ -72,11 +72,15 @@ void http_server_rank(struct http_connection *connection, enum http_rank rank)
 
 	if (connection->rank == rank)
 		return;
-	if (connection->rank != HTTP_RANKS)
+	if (connection->rank != HTTP_RANKS) {
 		DL_DELETE2(server->ranks[connection->rank], connection, previous, next);
+		server->rank_counts[connection->rank]--;
+	}
 	connection->rank = rank;
-	if (rank != HTTP_RANKS)
+	if (rank != HTTP_RANKS) {
 		DL_APPEND2(server->ranks[rank], connection, previous, next);
+		server->rank_counts[rank]++;
+	}
 }
 
 /* What has come on it and was not looked at yet may be a request, with which it stays. Whether
@@ -119,6 +123,17 @@ void http_server_give_up_one(struct http_server *server)
 	connection = server->ranks[HTTP_RANK_LINGERING];
 	if (connection)
 		http_connection_destroy(connection);
+}
+
+void http_server_make_room_handshake(struct http_server *server)
+{
+	while (server->rank_counts[HTTP_RANK_HANDSHAKE] >= LIMIT_HTTP_HANDSHAKES) {
+		struct http_connection *oldest = server->ranks[HTTP_RANK_HANDSHAKE];
+
+		/* One that can go on does, and is out of the way. */
+		if (!is_gone_at_last_look(oldest) && server->ranks[HTTP_RANK_HANDSHAKE] == oldest)
+			http_connection_destroy(oldest);
+	}
 }
 
 bool http_server_make_room(struct http_server *server)
@@ -370,6 +385,7 @@ void http_server_drain(struct http_server *server, void (*on_idle)(void *context
 	server->on_idle = on_idle;
 	server->idle_context = context;
 	http_listeners_close(server);
+	close_all(server, HTTP_RANK_HANDSHAKE);
 	close_all(server, HTTP_RANK_FRESH);
 	close_all(server, HTTP_RANK_STRANGER);
 	close_all(server, HTTP_RANK_IDLE);

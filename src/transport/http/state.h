@@ -48,6 +48,7 @@ enum http_phase {
 
 /* In the order in which connections are given up when there are too many. */
 enum http_rank {
+	HTTP_RANK_HANDSHAKE, /* of TLS */
 	HTTP_RANK_FRESH,     /* without a single request so far */
 	HTTP_RANK_LINGERING, /* has its last answer */
 	HTTP_RANK_STRANGER,  /* between two requests, none of which was trusted */
@@ -113,6 +114,7 @@ struct http_server {
 	unsigned listener_count;
 	struct loop_timer *accept_timer; /* runs while nothing is accepted */
 	struct http_connection *ranks[HTTP_RANKS];
+	unsigned rank_counts[HTTP_RANKS];
 	unsigned connection_count;
 	struct http_connection *untrusted; /* oldest first */
 	unsigned untrusted_count;
@@ -132,6 +134,8 @@ struct http_server {
 
 /* A place for one more connection, at the cost of another if need be. False: there is none. */
 bool http_server_make_room(struct http_server *server);
+/* Likewise for one more handshake; there always is. */
+void http_server_make_room_handshake(struct http_server *server);
 /* Likewise below the caps for unauthenticated ones, of which it will be one. */
 void http_server_make_room_untrusted(struct http_server *server, const struct in6_addr *network);
 /* Gives up one connection without a request, for its descriptor. */

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -400,6 +401,50 @@ static void a_handshake_has_its_time(void **state)
 	remove_files(&files);
 }
 
+static bool may_open(rlim_t descriptors)
+{
+	struct rlimit limit;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = limit.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	return limit.rlim_cur >= descriptors;
+}
+
+static void the_oldest_of_many_handshakes_makes_room(void **state)
+{
+	struct files files;
+	struct world world;
+	struct tls_client tls;
+	struct client *clients;
+	unsigned count = LIMIT_HTTP_HANDSHAKES + 2;
+
+	(void)state;
+	if (!may_open(2 * LIMIT_HTTP_HANDSHAKES + 100)) {
+		print_message("there are too few descriptors\n");
+		skip();
+	}
+	clients = alloc_array(count, sizeof(*clients));
+	make_files(&files);
+	open_world(&world, &files);
+	tls_open(&tls, &world);
+	for (unsigned i = 0; i < count; i++) {
+		client_open(&clients[i], &world);
+		world_turn(&world);
+	}
+	client_wait_for_end(&clients[0]);
+	client_wait_for_end(&clients[1]);
+	world_wait(&world, world_connections(&world) == 1 + LIMIT_HTTP_HANDSHAKES);
+	tls_send(&tls, GET("/now"));
+	tls_expect(&tls, "\r\n\r\nnow");
+	for (unsigned i = 0; i < count; i++)
+		client_close(&clients[i]);
+	free(clients);
+	tls_close(&tls);
+	world_close(&world);
+	remove_files(&files);
+}
+
 static void old_versions_are_refused(void **state)
 {
 	struct files files;
@@ -564,6 +609,7 @@ int main(void)
 		cmocka_unit_test(http_without_tls_is_told_so),
 		cmocka_unit_test(noise_instead_of_tls_is_cut_off),
 		cmocka_unit_test(a_handshake_has_its_time),
+		cmocka_unit_test(the_oldest_of_many_handshakes_makes_room),
 		cmocka_unit_test(old_versions_are_refused),
 		cmocka_unit_test(of_protocols_http_1_1_is_chosen),
 		cmocka_unit_test(a_new_certificate_is_for_new_connections),
