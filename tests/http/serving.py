@@ -38,9 +38,11 @@ def check(condition, text="it does not hold"):
 
 
 class Server:
-    """A server of this machine on a free port; `with` ends it."""
+    """A server of this machine on a free port; `with` ends it. Its clients speak `tls` to it."""
 
-    def __init__(self, program, *options, environment=None, listen=("--port=0",), **more):
+    def __init__(self, program, *options, environment=None, listen=("--port=0",), tls=None,
+                 **more):
+        self.tls = tls
         self.log_file = tempfile.NamedTemporaryFile("w+", prefix="kilntainers-http-log-")
         kept = {key: value for key, value in os.environ.items()
                 if not key.startswith("KILNTAINERS_")}
@@ -88,13 +90,13 @@ class Server:
         return found[-1]
 
     def modern(self, **more):
-        return agents.Modern(self.address, **more)
+        return agents.Modern(self.address, **{"tls": self.tls, **more})
 
     def legacy(self, **more):
-        return agents.Legacy(self.address, **more)
+        return agents.Legacy(self.address, **{"tls": self.tls, **more})
 
     def connect(self, **more):
-        return wire.Connection(self.address, **more)
+        return wire.Connection(self.address, **{"tls": self.tls, **more})
 
     def descriptors(self):
         return len(os.listdir("/proc/%d/fd" % self.pid))
