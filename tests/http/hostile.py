@@ -188,6 +188,8 @@ def under_attack(*options):
             stalls(before, after), neighbour.slowest_s * 1000, neighbour.count, memory), flush=True)
         check(HAS_SANITIZER or most[0] < idle + BUFFERED_BYTES + MARGIN_BYTES, memory)
         check(is_as_before(after, before), "before %s, after %s" % (held(before), held(after)))
+        # A sanitizer speaks up at the end.
+        equal(server.stop(), 0, server.log()[-2000:])
 
 
 def crowd(server, count, is_silent=False):
