@@ -159,16 +159,9 @@
 #define LIMIT_PROGRESS_INTERVAL_MS 10000
 /* After end-of-file on stdin running calls get this long ... */
 #define LIMIT_EOF_GRACE_MS 1000
-/* ... and everything is gone this long after end-of-file or SIGTERM (under ThreadSanitizer, which
- * makes all of it slower by an order of magnitude, ten times as long), */
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define LIMIT_SHUTDOWN_MS 15000
-#endif
-#endif
-#ifndef LIMIT_SHUTDOWN_MS
-#define LIMIT_SHUTDOWN_MS 1500
-#endif
+/* ... and everything is gone this long after end-of-file or SIGTERM (meson.build has the factor: a
+ * sanitizer makes all of it slower by an order of magnitude), */
+#define LIMIT_SHUTDOWN_MS (1500 * KILNTAINERS_SLOWNESS)
 /* ... or after the grace and this long for each sandbox, where that is more: the kernel works for a
  * millisecond or two on the end of each, and other programs may want the processors as well. */
 #define LIMIT_SHUTDOWN_SANDBOX_MS 10
