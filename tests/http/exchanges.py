@@ -225,7 +225,7 @@ def subscriptions_are_acknowledged_and_end_well():
     equal((last["id"], last["result"]["resultType"]), (body["id"], "complete"))
     equal(last["result"]["_meta"][META + "subscriptionId"], body["id"])
     equal(stream.event(), None)
-    equal(server.stop(), 0)
+    equal(server.wait(), 0)
 
 
 @test

@@ -86,7 +86,7 @@ def standard_output_says_nothing():
     agent(server).call("echo noise; echo noise >&2")
     server.process.send_signal(signal.SIGTERM)
     equal(server.process.stdout.read(), b"")
-    server.stop()
+    equal(server.wait(), 0)
 
 
 serving.main()

@@ -113,6 +113,10 @@ class Server:
         """Its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(number)
+        return self.wait()
+
+    def wait(self):
+        """Its exit code, once it has been told to end: a second signal would end it at once."""
         try:
             code = self.process.wait(wire.HANG_S)
         except subprocess.TimeoutExpired:
