@@ -59,16 +59,23 @@ def finish(*words):
     return subprocess.CompletedProcess(words, process.returncode, output, errors)
 
 
+def groups_below(top):
+    """Without a word of those that go away meanwhile, which Path.rglob fails at."""
+    for parent, names, _ in os.walk(top):
+        yield from (pathlib.Path(parent, name) for name in names)
+
+
 def groups_of_ours():
-    return sorted(path for path in CGROUPS.rglob("kilntainers-*") if path.is_dir()
+    return sorted(path for path in groups_below(CGROUPS) if path.name.startswith("kilntainers-")
                   and "kilntainers-job" not in path.name)
 
 
 def values(name):
     found = []
     for group in groups_of_ours():
-        for path in [group / name, *group.rglob(name)]:
-            found.append(path.read_text().strip())
+        for path in [group, *groups_below(group)]:
+            with contextlib.suppress(OSError):
+                found.append((path / name).read_text().strip())
     return found
 
 
@@ -192,11 +199,12 @@ def stopped_manager():
         os.kill(pid, signal.SIGCONT)
 
 
-def watch_the_end(scope):
-    """Whether there were groups in it at a moment when nobody was."""
+def watch_the_end(scope, command):
+    """Ends the command; whether there were groups in the scope at a moment when nobody was."""
     deadline = time.monotonic() + HANG_S
     directory = os.open(scope, os.O_PATH)
     events = os.open(scope / "cgroup.events", os.O_RDONLY)
+    kill(command)
     try:
         while time.monotonic() < deadline:
             is_empty = b"populated 0" in os.pread(events, 100, 0)
@@ -224,8 +232,7 @@ def a_scope_has_no_groups_when_its_last_process_ends():
         with start("exec", "--", "sleep", "4714", stdin=subprocess.DEVNULL) as server:
             check(wait_until(lambda: pids_of("sleep 4714", "-f"), server), "no command runs")
             scope, pids = scope_of("4714")
-            kill(pids["command"])
-            check(not watch_the_end(scope), "there were groups in the empty scope")
+            check(not watch_the_end(scope, pids["command"]), "there were groups in the empty scope")
             server.wait(HANG_S)
 
 
@@ -306,7 +313,7 @@ def describe(group):
     """What is in a group that should be gone, and what systemd thinks of it."""
     try:
         lines = [str(group), (group / "cgroup.events").read_text().replace("\n", " ")]
-        for path in [group, *(path for path in group.rglob("*") if path.is_dir())]:
+        for path in [group, *groups_below(group)]:
             for pid in (path / "cgroup.procs").read_text().split():
                 status = pathlib.Path("/proc/%s/status" % pid).read_text().splitlines()[:8]
                 lines.append("%s: %s" % (path.name, " ".join(status)))
