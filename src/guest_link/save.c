@@ -271,10 +271,11 @@ static int save_pair(struct saver *saver, const struct shelf_plan *plan, struct 
 	saver->data_fd = fds.data;
 	saver->status_fd = fds.status;
 	result = converse(saver, err);
-	/* A FAILED pair was removed again, and the earlier ones may still be there. Without a word
-	 * it may be there in part: then it counts. */
-	if (result == 0 || !saver->has_answered)
+	/* A FAILED pair was removed again, and the earlier ones may still be there. */
+	if (result == 0)
 		shelf_note_pair(&saver->link->saving.shelf, plan);
+	else if (!saver->has_answered)
+		shelf_note_doubt(&saver->link->saving.shelf, plan);
 	return result;
 }
 

@@ -19,7 +19,7 @@ struct shelf {
 	struct {
 		uint32_t number;
 		uint64_t bytes;
-	} pairs[LIMIT_SAVED_PAIRS]; /* the oldest first */
+	} pairs[2 * LIMIT_SAVED_PAIRS]; /* the oldest first; the second half for doubts */
 };
 
 /* What has to happen for one more pair. */
@@ -32,5 +32,8 @@ struct shelf_plan {
 
 /* `bytes` is at most LIMIT_SAVED_BYTES. The number is used up, whatever comes of it. */
 struct shelf_plan shelf_plan(struct shelf *shelf, uint64_t bytes);
-/* The pair is there, or may be: whoever was to write it did not say. */
+/* The pair is there, and what the plan removes is not. */
 void shelf_note_pair(struct shelf *shelf, const struct shelf_plan *plan);
+/* Whoever was to write it did not say: it may be there, and what the plan removes may be, too.
+ * The next plan removes them. */
+void shelf_note_doubt(struct shelf *shelf, const struct shelf_plan *plan);

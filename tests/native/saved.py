@@ -63,6 +63,7 @@ while not os.path.exists("/tmp/stop") and time.monotonic() < end:
                     os.rename("/tmp/seen", "/tmp/stop")
         except (OSError, ValueError):
             pass
+open("/tmp/ended", "w").close()
 """
 
 
@@ -163,12 +164,12 @@ def hunted(number, whom):
                 outcome = found.group(1)
             counts[outcome] = counts.get(outcome, 0) + 1
         print("# " + ", ".join("%s: %d" % item for item in sorted(counts.items())))
-        # The hunt may meet these commands, too, until it ends by itself.
+        # The hunt may meet these commands, too, until it ends.
         deadline = time.monotonic() + 120
-        while sandbox.run(": > /tmp/stop")["exit_code"] != 0:
+        while sandbox.run(": > /tmp/stop; [ -e /tmp/ended ]", timeout=2)["exit_code"] != 0:
             check(time.monotonic() < deadline, counts)
             time.sleep(0.1)
-        text = sandbox.run("sleep 0.5; " + LARGE)["stderr"]
+        text = sandbox.run(LARGE)["stderr"]
         found = SAVED.search(text)
         check(found, text)
         equal(sandbox.ok("wc -c < " + found.group(1)).strip(), "2000000", "bytes saved")
@@ -184,7 +185,7 @@ def with_a_commands_rights():
         sandbox.ok("setsid python3 /workspace/hunter.py 19 look >/dev/null 2>&1 & sleep 0.3")
         for _ in range(50):
             sandbox.run(LARGE, timeout=2)
-            if sandbox.run("test -e /tmp/stop")["exit_code"] == 0:
+            if sandbox.run("test -e /tmp/stop", timeout=2)["exit_code"] == 0:
                 break
         equal(sandbox.ok(pick + "/tmp/stop"), sandbox.ok(pick + "/proc/self/status"), "rights")
 

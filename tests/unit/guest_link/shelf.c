@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "guest_link/shelf.h"
 
+#include "base/attr.h"
 #include "tests/unit/unit.h"
 
 static struct shelf_plan put(struct shelf *shelf, uint64_t bytes)
@@ -74,6 +75,41 @@ static void what_was_not_written_takes_no_place_but_its_number(void **state)
 	assert_int_equal(shelf.count, 1);
 }
 
+static void what_may_be_there_is_removed_by_the_next(void **state)
+{
+	struct shelf shelf = { 0 };
+	struct shelf_plan plan;
+
+	(void)state;
+	(void)put(&shelf, 1);
+	plan = shelf_plan(&shelf, LIMIT_SAVED_BYTES);
+	shelf_note_doubt(&shelf, &plan);
+	assert_int_equal(shelf.count, 2);
+	plan = put(&shelf, LIMIT_SAVED_BYTES);
+	assert_int_equal(plan.removed_count, 2);
+	assert_int_equal(plan.removed[0], 1);
+	assert_int_equal(plan.removed[1], 2);
+	assert_int_equal(shelf.count, 1);
+}
+
+static void many_doubts_have_an_end(void **state)
+{
+	struct shelf shelf = { 0 };
+	struct shelf_plan plan;
+
+	(void)state;
+	for (int i = 0; i < 5 * LIMIT_SAVED_PAIRS; i++) {
+		plan = shelf_plan(&shelf, LIMIT_SAVED_BYTES);
+		assert_true(plan.removed_count <= LIMIT_SAVED_PAIRS);
+		shelf_note_doubt(&shelf, &plan);
+		assert_true(shelf.count <= ARRAY_LENGTH(shelf.pairs));
+	}
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(put(&shelf, 1).removed_count, LIMIT_SAVED_PAIRS);
+	assert_int_equal(put(&shelf, 1).removed_count, 0);
+	assert_int_equal(shelf.count, 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -81,6 +117,8 @@ int main(void)
 		cmocka_unit_test(together_they_stay_below_their_limit),
 		cmocka_unit_test(the_largest_pair_takes_the_place_of_all),
 		cmocka_unit_test(what_was_not_written_takes_no_place_but_its_number),
+		cmocka_unit_test(what_may_be_there_is_removed_by_the_next),
+		cmocka_unit_test(many_doubts_have_an_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
