@@ -19,7 +19,7 @@ check-vm:
 bench: build
 	ninja -C build bench/bench-spawn bench/bench-crowd tests/isolation/isolation-hog
 	python3 bench/run.py build/kilntainers build/bench/bench-spawn
-	python3 bench/over_http.py build/kilntainers
+	python3 bench/over_http.py build/kilntainers --sessions 1000
 
 # Ten minutes of sessions made, used and dropped; SOAK_SECONDS=60 is what check does.
 SOAK_SECONDS ?= 600

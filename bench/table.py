@@ -44,21 +44,23 @@ def print_heading():
     print("%-54s %9s %9s %9s %9s %9s %9s     %8s" % ("", *FIGURES, "ratio"))
 
 
-def print_verdicts(rows, targets):
-    for line in verdicts(rows, targets):
-        print("%-54s %-3s median: at most %s, is %s, %s; p10: at most %s, is %s, %s" % tuple(line))
+def print_verdicts(rows, targets, percent=10):
+    for line in verdicts(rows, targets, percent):
+        print("%-54s %-3s median: at most %s, is %s, %s; p%d: at most %s, is %s, %s"
+              % (*line[:5], percent, *line[5:]))
 
 
-def verdicts(rows, targets):
+def verdicts(rows, targets, percent):
     """`targets`: name of the row, and what it should be at most, a function of the plain exec of the
-    same program. Gives (name, unit, then target, figure and verdict by the median, and the same by the p10)."""
+    same program. Gives (name, unit, then target, figure and verdict by the median, and the same by
+    that percentile)."""
     by_name = {row.name: row for row in rows}
     for name, limit in targets:
         row = by_name.get(name)
         if not row:
             continue
         line = [name, row.unit]
-        for share in (0.5, 0.1):
+        for share in (0.5, percent / 100):
             target = limit(percentile(row.baseline, share) if row.baseline else None)
             figure = percentile(row.samples, share)
             line += ["%.2f" % target, "%.2f" % figure, "met" if figure <= target else "missed"]
@@ -79,28 +81,29 @@ def cpu_name():
     return platform.machine()
 
 
-def markdown(rows, targets):
+def markdown(rows, targets, percent):
     """The part of a page that is figures."""
     out = ["Measured on %s." % machine(), "",
            "| " + " | ".join(("work", *FIGURES, "unit", "ratio")) + " |",
            "|" + " --- |" * (len(FIGURES) + 3)]
     out += ["| " + " | ".join(cells(row)) + " |" for row in rows]
-    out += ["", "| target | unit | at most | median | | at most | p10 | |",
+    out += ["", "| target | unit | at most | median | | at most | p%d | |" % percent,
             "| --- | --- | --- | --- | --- | --- | --- | --- |"]
-    out += ["| " + " | ".join(line) + " |" for line in verdicts(rows, targets)]
+    out += ["| " + " | ".join(line) + " |" for line in verdicts(rows, targets, percent)]
     return "\n".join(out)
 
 
-def write_page(rows, targets, path, mark):
+def write_page(rows, targets, path, mark, percent=10):
     """Between `<!-- MARK -->` and the next end of figures."""
     begin, end = "<!-- %s -->\n" % mark, "<!-- end of figures -->\n"
     before, rest = path.read_text().split(begin)
-    path.write_text(before + begin + markdown(rows, targets) + "\n" + end
+    path.write_text(before + begin + markdown(rows, targets, percent) + "\n" + end
                     + rest.split(end, 1)[1])
 
 
 def write_csv(rows, path):
     """Every figure of every row."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w", newline="") as file:
         out = csv.writer(file)
         out.writerow(["row", "unit", "samples", *FIGURES, "ratio"])

@@ -48,13 +48,6 @@ def each(items, function):
         raise failures[0]
 
 
-def gauge(server, name):
-    with server.connect() as one:
-        text = one.request("GET", "/metrics").body.decode()
-    return int(next(line.split()[1] for line in text.splitlines()
-                    if line.startswith(name + " ")))
-
-
 class Crowd:
     """A server, its sessions, and a file in the sandbox of each."""
 
@@ -78,7 +71,8 @@ class Crowd:
 
     def remaining(self):
         """Sandboxes, and those on their way out."""
-        return [gauge(self.server, "kilntainers_sandboxes" + kind) for kind in ("", "_removing")]
+        metrics = self.server.metrics()
+        return [metrics["kilntainers_sandboxes" + kind] for kind in ("", "_removing")]
 
     def is_gone(self):
         sandboxes, removing = self.remaining()

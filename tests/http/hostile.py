@@ -54,19 +54,6 @@ def raise_descriptors():
 DESCRIPTORS = raise_descriptors()
 
 
-def metrics(server):
-    """Gauges and counters by name (with labels), and what the system says."""
-    with server.connect() as found:
-        response = found.request("GET", "/metrics", None,
-                                 {"Authorization": "Bearer " + OPERATOR})
-        equal(response.status, 200, repr(response))
-        lines = [line.rsplit(" ", 1) for line in response.body.decode().splitlines()
-                 if line and not line.startswith("#")]
-        # Counted while the question is here, so that it counts each time.
-        outside = {"descriptors": server.descriptors(), "threads": server.threads()}
-    return {**outside, **{name: float(value) for name, value in lines}}
-
-
 class Neighbour:
     """A good client that is never to notice anything."""
 
@@ -101,7 +88,7 @@ def start_services(server, client):
     quiet = settled(server, is_alone)
     left = client.call("sleep 300 & echo $!")["stdout"]
     client.call("kill " + left)
-    wire.wait_until(lambda: metrics(server)["descriptors"] <= quiet["descriptors"] +
+    wire.wait_until(lambda: server.metrics(OPERATOR)["descriptors"] <= quiet["descriptors"] +
                     DRAIN_DESCRIPTORS)
 
 
@@ -114,7 +101,7 @@ def settled(server, is_settled):
     found = {}
 
     def look():
-        found.update(metrics(server))
+        found.update(server.metrics(OPERATOR))
         return is_settled(found)
 
     wire.wait_until(look)

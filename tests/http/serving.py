@@ -98,6 +98,18 @@ class Server:
     def connect(self, **more):
         return wire.Connection(self.address, **{"tls": self.tls, **more})
 
+    def metrics(self, token=None):
+        """Gauges and counters by name (with labels), and what the system says."""
+        fields = {"Authorization": "Bearer " + token} if token else {}
+        with self.connect() as found:
+            response = found.request("GET", "/metrics", None, fields)
+            equal(response.status, 200, repr(response))
+            # Counted while the question is here, so that it counts each time.
+            outside = {"descriptors": self.descriptors(), "threads": self.threads()}
+        lines = [line.rsplit(" ", 1) for line in response.body.decode().splitlines()
+                 if line and not line.startswith("#")]
+        return {**outside, **{name: float(value) for name, value in lines}}
+
     def descriptors(self):
         return len(os.listdir("/proc/%d/fd" % self.pid))
 
