@@ -48,6 +48,9 @@ static void reset_signals(void)
 	(void)signal(SIGCHLD, SIG_DFL);
 	/* Writing to whoever went away is an error that is handled, not the end. */
 	(void)signal(SIGPIPE, SIG_IGN);
+	/* So is a file that may not grow any further (ulimit -f): the audit log, or the log itself.
+	 */
+	(void)signal(SIGXFSZ, SIG_IGN);
 }
 
 /* A core file would hold what clients send, and tokens. The value 1, and no other, also keeps the

@@ -9,11 +9,13 @@ clients may do and what they are told is tested elsewhere.
 """
 
 import contextlib
+import errno
 import http.client
 import json
 import os
 import pathlib
 import re
+import resource
 import signal
 import socket
 import ssl
@@ -464,6 +466,25 @@ def what_cannot_be_written_is_counted_if_it_is_not_required():
             os.truncate(place / "audit", 0)
             server.run(session, "true")
             equal([line["event"] for line in audit_lines(place / "audit")], ["lost", "call"])
+
+
+@test
+def an_audit_log_that_may_not_grow_ends_no_server():
+    limit = 16 << 20
+    audit = folder() / "audit"
+    audit.touch(mode=0o600)
+    os.truncate(audit, limit)
+
+    def limit_files():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    with Server("--port=0", "--audit-log=%s" % audit, preexec_fn=limit_files) as server:
+        session = server.open_session()
+        server.run(session, "true")
+        equal(server.wait_for("audit_failed")["error"], os.strerror(errno.EFBIG))
+        # And what it starts has the signal as ever.
+        contains(server.run(session, "grep SigIgn /proc/self/status"), "0" * 16)
+    equal(audit.stat().st_size, limit)
 
 
 # --- SIGHUP ---------------------------------------------------------------------------------
