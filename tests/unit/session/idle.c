@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-#include "tests/unit/session/bench.h"
+#include "session/ending.h"
 
+#include "tests/unit/session/bench.h"
 #include "tests/unit/unit.h"
 
 #include <string.h>
 
 #define IDLE_MS 20
+/* So long that it passes in no test. */
+#define HOUR_MS 3600000
 
 static struct bench *begin(uint64_t idle_ms)
 {
@@ -237,6 +240,88 @@ static void without_a_time_nothing_is_ever_idle(void **state)
 	bench_destroy(bench);
 }
 
+/* --- as if time had passed ------------------------------------------------- */
+
+/* The timer has fired, so long after what the lease last saw. */
+static void let_pass(struct lease *lease, uint64_t ms)
+{
+	lease->idle_since_ms -= ms;
+	ending_on_idle(lease);
+}
+
+static bool has_the_second_its_sandbox(struct bench *bench, unsigned figure)
+{
+	(void)figure;
+	return bench->session->next->own->state == LEASE_READY;
+}
+
+static void before_its_time_nothing_ends(void **state)
+{
+	struct bench *bench = begin(HOUR_MS);
+	struct lease *lease;
+
+	(void)state;
+	(void)run(bench, CALL_TARGET_SESSION, NULL, "say x");
+	lease = bench->session->own;
+	let_pass(lease, HOUR_MS / 2);
+	assert_int_equal(lease->state, LEASE_READY);
+	let_pass(lease, HOUR_MS / 2);
+	assert_int_equal(lease->state, LEASE_EMPTY);
+	bench_wait(bench, bench_has_live, 0);
+	bench_destroy(bench);
+}
+
+static void a_call_that_runs_keeps_its_sandbox_and_its_end_starts_the_clock(void **state)
+{
+	struct bench *bench = begin(HOUR_MS);
+	struct bench_call *call = bench_call(bench, "hold");
+	struct lease *lease = bench->session->own;
+
+	(void)state;
+	bench_wait(bench, bench_is_running, 1);
+	let_pass(lease, 2 * HOUR_MS);
+	assert_int_equal(lease->state, LEASE_READY);
+	stub_set(bench->stub, &bench->stub->holds, false);
+	bench_wait_for_all(bench);
+	assert_string_equal(call->text, "exit 0: ");
+	let_pass(lease, 0);
+	assert_int_equal(lease->state, LEASE_READY);
+	bench_destroy(bench);
+}
+
+static void a_call_that_waits_keeps_its_sandbox_and_its_end_starts_the_clock(void **state)
+{
+	struct registry_config config = bench_config;
+	struct bench_call *waiting;
+	struct session *other;
+	struct bench *bench;
+	struct lease *lease;
+
+	(void)state;
+	config.idle_ms = HOUR_MS;
+	config.max_running = 1;
+	bench = bench_create(&config);
+	other = bench_session(bench);
+	(void)bench_call(bench, "hold");
+	bench_wait(bench, bench_is_running, 1);
+	waiting = bench_call_in(bench, other, CALL_TARGET_SESSION, NULL, "note never");
+	bench_wait(bench, has_the_second_its_sandbox, 0);
+	lease = other->own;
+	let_pass(lease, 2 * HOUR_MS);
+	assert_int_equal(lease->state, LEASE_READY);
+	call_cancel(waiting->call);
+	bench_wait(bench, bench_has_ended, 1);
+	let_pass(lease, 0);
+	assert_int_equal(lease->state, LEASE_READY);
+	let_pass(lease, HOUR_MS);
+	assert_int_equal(lease->state, LEASE_EMPTY);
+	stub_set(bench->stub, &bench->stub->holds, false);
+	bench_wait_for_all(bench);
+	assert_string_equal(bench->stub->notes, "");
+	session_close(other);
+	bench_destroy(bench);
+}
+
 /* Whatever the clock and a call do to each other: it runs, or is told, and never in between. */
 static void a_call_that_meets_the_end_of_the_time_runs_or_is_told(void **state)
 {
@@ -272,6 +357,9 @@ int main(void)
 		cmocka_unit_test(a_place_of_an_idle_sandbox_is_free_again),
 		cmocka_unit_test(what_died_before_it_was_idle_is_told_as_dead),
 		cmocka_unit_test(without_a_time_nothing_is_ever_idle),
+		cmocka_unit_test(before_its_time_nothing_ends),
+		cmocka_unit_test(a_call_that_runs_keeps_its_sandbox_and_its_end_starts_the_clock),
+		cmocka_unit_test(a_call_that_waits_keeps_its_sandbox_and_its_end_starts_the_clock),
 		cmocka_unit_test(a_call_that_meets_the_end_of_the_time_runs_or_is_told),
 	};
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "session/view.h"
 
+#include "session/ending.h"
 #include "session/state.h"
 
 #include "tests/unit/session/bench.h"
@@ -239,6 +240,36 @@ static void what_runs_and_waits_there_is_ended_and_told(void **state)
 	next = bench_call(bench, "say y");
 	bench_wait_for_all(bench);
 	assert_string_equal(next->text, "exit 0: y");
+	/* Nothing had to be found out. */
+	assert_int_equal(stub_counts(bench->stub).autopsies, 0);
+	bench_destroy(bench);
+}
+
+static void a_sandbox_that_ends_waits_for_no_place_any_more(void **state)
+{
+	struct registry_config config = bench_config;
+	struct bench_call *waiting, *next;
+	struct session *other;
+	struct bench *bench;
+
+	(void)state;
+	config.max_running = 1;
+	bench = bench_create(&config);
+	other = bench_session(bench);
+	(void)bench_call_in(bench, other, CALL_TARGET_SESSION, NULL, "say x");
+	bench_wait_for_all(bench);
+	(void)bench_call(bench, "hold");
+	bench_wait(bench, bench_is_running, 1);
+	waiting = bench_call_in(bench, other, CALL_TARGET_SESSION, NULL, "note never");
+	ending_by_operator(other->own);
+	bench_wait(bench, bench_has_ended, 2);
+	assert_non_null(strstr(waiting->text, " was ended by an operator; "));
+	/* The next one waits for a sandbox first. */
+	next = bench_call_in(bench, other, CALL_TARGET_SESSION, NULL, "say y");
+	stub_set(bench->stub, &bench->stub->holds, false);
+	bench_wait_for_all(bench);
+	assert_string_equal(next->text, "exit 0: y");
+	session_close(other);
 	bench_destroy(bench);
 }
 
@@ -311,6 +342,7 @@ int main(void)
 		cmocka_unit_test(sandboxes_of_the_pool_are_only_counted),
 		cmocka_unit_test(the_next_call_is_told_that_an_operator_ended_its_sandbox),
 		cmocka_unit_test(what_runs_and_waits_there_is_ended_and_told),
+		cmocka_unit_test(a_sandbox_that_ends_waits_for_no_place_any_more),
 		cmocka_unit_test(a_handle_that_an_operator_ended_stays_dead),
 		cmocka_unit_test(a_handle_that_is_ended_in_its_first_call_leaves_nothing),
 		cmocka_unit_test(an_id_that_nobody_has_is_said_to_be_unknown),
