@@ -92,7 +92,7 @@ static void repair_equals_pythons(void **state)
 	request.env = env;
 	request.stdout_fd = pair[1];
 	if (spawn_start(&child, &request, &err) < 0) {
-		print_message("# %s\n", err.message);
+		print_message("# SKIP %s\n", err.message);
 		skip();
 	}
 	close(pair[1]);

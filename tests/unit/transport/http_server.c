@@ -182,7 +182,7 @@ static void strangers_of_one_address_have_64_connections(void **state)
 
 	(void)state;
 	if (!own_address(&address)) {
-		print_message("this machine has no address but loopback\n");
+		print_message("# SKIP this machine has no address but loopback\n");
 		skip();
 	}
 	clients = alloc_array(count, sizeof(*clients));
@@ -217,7 +217,7 @@ static void the_oldest_stranger_makes_room_for_a_new_one(void **state)
 
 	(void)state;
 	if (!own_address(&address)) {
-		print_message("this machine has no address but loopback\n");
+		print_message("# SKIP this machine has no address but loopback\n");
 		skip();
 	}
 	clients = alloc_array(count + 1, sizeof(*clients));
@@ -250,7 +250,7 @@ static void a_strangers_body_makes_room_for_another(void **state)
 
 	(void)state;
 	if (!own_address(&address)) {
-		print_message("this machine has no address but loopback\n");
+		print_message("# SKIP this machine has no address but loopback\n");
 		skip();
 	}
 	open_with_tokens(&world, address);
@@ -450,7 +450,7 @@ static void brackets_belong_to_ipv6(void **state)
 	world_prepare(&world, &config);
 	world.server = http_server_create(&config, &err);
 	if (fd < 0 || http_server_listen_tcp(world.server, "[::1]", 0, &err) < 0) {
-		print_message("this machine has no IPv6\n");
+		print_message("# SKIP this machine has no IPv6\n");
 		world_close(&world);
 		skip();
 	}
@@ -481,7 +481,7 @@ static void any_address_is_exposed_and_serves_ipv4(void **state)
 		world_prepare(&world, &config);
 		world.server = http_server_create(&config, &err);
 		if (http_server_listen_tcp(world.server, hosts[i], 0, &err) < 0) {
-			print_message("this machine has no IPv6\n");
+			print_message("# SKIP this machine has no IPv6\n");
 			world_close(&world);
 			skip();
 		}

@@ -421,7 +421,7 @@ static void the_oldest_of_many_handshakes_makes_room(void **state)
 
 	(void)state;
 	if (!may_open(2 * LIMIT_HTTP_HANDSHAKES + 100)) {
-		print_message("there are too few descriptors\n");
+		print_message("# SKIP there are too few descriptors\n");
 		skip();
 	}
 	clients = alloc_array(count, sizeof(*clients));
