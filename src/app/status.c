@@ -111,6 +111,7 @@ static void put_sandbox(void *context, const struct sandbox_view *view)
 		return;
 	put_text(out, "id", view->id);
 	put_text(out, "principal", view->principal);
+	put_text(out, "session", view->session);
 	put_text(out, "state", states[view->state]);
 	put_number(out, "age_s", view->age_ms / 1000);
 	put_number(out, "idle_s", view->idle_ms / 1000);

@@ -236,6 +236,9 @@ def with_tokens_everybody_needs_one_and_sees_their_own():
             status = json.loads(server.ask("/status.json", token=token)[2])
             equal(len(status["sessions"]), sessions)
             equal(len(status["sandboxes"]), sessions)
+            # Whose is whose.
+            equal(sorted(each["session"] for each in status["sandboxes"]),
+                  sorted(each["id"] for each in status["sessions"]))
         equal([server.ask("/metrics", token=token)[0] for token in (None, ALICE, BOSS)],
               [401, 403, 200])
         equal(server.ask("/healthz")[0], 200)

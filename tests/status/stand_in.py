@@ -21,7 +21,7 @@ def session(tag, principal="alice", **more):
 
 
 def sandbox(public_id, principal="alice", **more):
-    return {"id": public_id, "principal": principal, "state": "ready", "age_s": 60, "idle_s": 2,
+    return {"id": public_id, "principal": principal, "session": None, "state": "ready", "age_s": 60, "idle_s": 2,
             "running": 0, "waiting": 0, "is_handle": False, **more}
 
 

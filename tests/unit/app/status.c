@@ -137,7 +137,7 @@ static void all_that_is_known_is_in_it(void **state)
 		  .running = 1,
 		  .waiting = 2,
 		  .has_handle = true },
-		{ .id = "", .state = SANDBOX_VIEW_CREATING },
+		{ .id = "", .session = "s1", .state = SANDBOX_VIEW_CREATING },
 	};
 	const struct call_view calls[] = {
 		{ .is_running = true,
@@ -171,12 +171,13 @@ static void all_that_is_known_is_in_it(void **state)
 		    json_pack("[{s:s, s:s, s:i, s:i, s:s}]", "id", "s1", "principal", "alice",
 			      "age_s", 61, "idle_s", 1, "protocol", "2025-11-25"));
 	expect_json(json_incref(json_object_get(status, "sandboxes")),
-		    json_pack("[{s:s, s:s, s:s, s:i, s:i, s:i, s:i, s:b}, "
-			      "{s:n, s:n, s:s, s:i, s:i, s:i, s:i, s:b}]",
-			      "id", "0123456789ab", "principal", "alice", "state", "ready", "age_s",
-			      5, "idle_s", 0, "running", 1, "waiting", 2, "is_handle", 1, "id",
-			      "principal", "state", "creating", "age_s", 0, "idle_s", 0, "running",
-			      0, "waiting", 0, "is_handle", 0));
+		    json_pack("[{s:s, s:s, s:n, s:s, s:i, s:i, s:i, s:i, s:b}, "
+			      "{s:n, s:n, s:s, s:s, s:i, s:i, s:i, s:i, s:b}]",
+			      "id", "0123456789ab", "principal", "alice", "session", "state",
+			      "ready", "age_s", 5, "idle_s", 0, "running", 1, "waiting", 2,
+			      "is_handle", 1, "id", "principal", "session", "s1", "state",
+			      "creating", "age_s", 0, "idle_s", 0, "running", 0, "waiting", 0,
+			      "is_handle", 0));
 	expect_json(json_incref(json_object_get(status, "calls")),
 		    json_pack("[{s:s, s:s, s:s, s:s, s:i, s:n, s:n, s:n, s:n, s:n, s:n}, "
 			      "{s:s, s:n, s:n, s:s, s:i, s:n, s:n, s:n, s:n, s:n, s:n}, "
