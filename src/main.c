@@ -48,8 +48,7 @@ static void reset_signals(void)
 	(void)signal(SIGCHLD, SIG_DFL);
 	/* Writing to whoever went away is an error that is handled, not the end. */
 	(void)signal(SIGPIPE, SIG_IGN);
-	/* So is a file that may not grow any further (ulimit -f): the audit log, or the log itself.
-	 */
+	/* So is a file that may not grow any further (ulimit -f): the audit's, or the log's. */
 	(void)signal(SIGXFSZ, SIG_IGN);
 }
 

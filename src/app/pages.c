@@ -20,19 +20,33 @@
 #define PROMETHEUS "text/plain; version=0.0.4; charset=utf-8"
 
 static const struct http_field no_store[] = { { "Cache-Control", "no-store" } };
+static const struct http_field later[] = { { "Cache-Control", "no-store" },
+					   { "Retry-After", "1" } };
+
+static void say_nothing(struct http_page *page)
+{
+	*page = (struct http_page){ .status = 503,
+				    .fields = later,
+				    .field_count = ARRAY_LENGTH(later) };
+}
 
 /* Takes the text's bytes. */
 static void say(struct http_page *page, int status, const char *type, struct buf *text)
 {
-	page->fields = no_store;
-	page->field_count = ARRAY_LENGTH(no_store);
-	page->bytes = text->length;
-	page->body = buf_take_string(text);
-	page->status = page->body ? status : 500;
-	page->content_type = page->body ? type : NULL;
-	if (!page->body)
-		page->bytes = 0;
+	size_t bytes = text->length;
+	char *body = buf_take_string(text);
+
 	buf_finish(text);
+	if (!body) {
+		say_nothing(page);
+		return;
+	}
+	*page = (struct http_page){ .status = status,
+				    .content_type = type,
+				    .fields = no_store,
+				    .field_count = ARRAY_LENGTH(no_store),
+				    .body = body,
+				    .bytes = bytes };
 }
 
 static void say_line(struct http_page *page, int status, const char *line)
@@ -69,6 +83,9 @@ static void serve_metrics(struct pages *pages, const struct http_page_request *r
 	struct registry_counts counts;
 
 	(void)request;
+	/* Charged while it is made, as are the others: they may be asked for again and again, and
+	 * never be read. */
+	buf_set_budget(&text, pages->budget);
 	http_server_count(pages->server, &server);
 	registry_count(pages->registry, &counts);
 	metrics_page_append(pages->metrics, &text,
@@ -106,11 +123,13 @@ static void serve_status_page(struct pages *pages, const struct http_page_reques
 	};
 	struct buf text = BUF_INIT(LIMIT_STATUS_BYTES);
 
-	(void)pages;
 	(void)request;
+	buf_set_budget(&text, pages->budget);
 	fields[1].value = status_page.content_security_policy;
 	(void)buf_append(&text, status_page.html, status_page.bytes);
 	say(page, 200, HTML, &text);
+	if (page->status != 200)
+		return;
 	page->fields = fields;
 	page->field_count = ARRAY_LENGTH(fields);
 }
@@ -128,8 +147,8 @@ static void serve_status(struct pages *pages, const struct http_page_request *re
 	const struct status_asker asker = { request->principal, request->is_operator };
 	struct buf text = BUF_INIT(LIMIT_STATUS_BYTES);
 
-	if (status_json(&text, &source, &asker) < 0)
-		text.failed = true;
+	buf_set_budget(&text, pages->budget);
+	(void)status_json(&text, &source, &asker);
 	say(page, 200, JSON, &text);
 }
 

@@ -25,7 +25,7 @@ struct pages {
 	struct health *health;
 	const struct metrics_page *metrics;
 	const struct history *history;
-	const struct budget *budget;
+	struct budget *budget; /* of answers */
 	const struct histogram *loop_stalls;
 	const struct audit *audit; /* NULL: no audit log */
 	uint64_t max_buffered_bytes;

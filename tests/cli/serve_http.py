@@ -389,6 +389,34 @@ def the_status_page_is_there_if_it_was_asked_for():
         contains(server.call(session, "true")["content"][0]["text"], "ended by an operator")
 
 
+def unread_answers(server, path, most):
+    """Sockets whose answers lie there, until one is not made; and the head of the last one."""
+    sockets, head = [], ""
+    while len(sockets) < most and not head.startswith("HTTP/1.1 503"):
+        sockets.append(socket.socket())
+        sockets[-1].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sockets[-1].settimeout(HANG_S)
+        sockets[-1].connect(("127.0.0.1", server.port))
+        sockets[-1].sendall(b"GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n" % path.encode())
+        head = sockets[-1].recv(1024).decode()
+    return sockets, head
+
+
+@test
+def answers_that_nobody_reads_take_no_more_memory_than_there_is():
+    with Server("--port=0", "--status-page", "--max-buffered=32m") as server:
+        session = server.open_session()
+        # Each of these characters is six bytes of the answer.
+        for _ in range(200):
+            server.call(session, "true " + "\x01" * 250)
+        sockets, head = unread_answers(server, "/status.json", 2000)
+        contains(head, "HTTP/1.1 503 ")
+        contains(head, "Retry-After: 1")
+        for each in sockets:
+            each.close()
+        wait_until(lambda: server.ask("/status.json")[0] == 200, "an answer again")
+
+
 # --- the audit log ------------------------------------------------------------------------
 
 
