@@ -175,6 +175,17 @@ static int read_process(struct tree_process *process, pid_t pid)
 	return proc < 0 ? -1 : tree_read_process(process, proc, pid);
 }
 
+/* The kernel gives the number of a namespace that is gone to the next one. Whoever had this one has
+ * left nothing that a kill, asked for before and carried out late, could still have to find. */
+static void forget_earlier(struct confine_tags *tags, const struct stat *tag)
+{
+	for (size_t slot = 0; slot < TAG_SLOTS; slot++) {
+		if (tags->slots[slot].device == tag->st_dev &&
+		    tags->slots[slot].inode == tag->st_ino)
+			tags->slots[slot].pid = 0;
+	}
+}
+
 static int note_tag(struct confine_tags *tags, struct error *err)
 {
 	size_t slot = (size_t)getpid() % TAG_SLOTS;
@@ -183,6 +194,7 @@ static int note_tag(struct confine_tags *tags, struct error *err)
 
 	if (stat("/proc/self/ns/uts", &tag) < 0 || read_process(&self, getpid()) < 0)
 		return error_set_errno(err, "reading the command's tag");
+	forget_earlier(tags, &tag);
 	tags->slots[slot].start = self.start;
 	tags->slots[slot].device = tag.st_dev;
 	tags->slots[slot].inode = tag.st_ino;
