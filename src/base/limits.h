@@ -289,6 +289,9 @@
 /* TLS handshakes under way: 33 KiB each, which no budget knows of. One takes
  * milliseconds; past this the oldest goes. */
 #define LIMIT_HTTP_HANDSHAKES 1024
+/* Records of TLS that carry no data, in one connection: a handshake has four of them, and no client
+ * is known to renew its keys before it has sent gigabytes. */
+#define LIMIT_TLS_EMPTY_RECORDS 64
 #define LIMIT_HTTP_UNTRUSTED_BODY_BYTES (64 * KIB)
 /* From the first byte (or the connection's start, TLS included) to the end of a head. */
 #define LIMIT_HTTP_HEAD_MS 10000
@@ -314,10 +317,13 @@
  * and not a reset. One whole message, and its head. */
 #define LIMIT_HTTP_LINGER_BYTES (LIMIT_MESSAGE_BYTES + 64 * KIB)
 #define LIMIT_HTTP_LINGER_MS 5000
-/* What one connection may read, or how many requests it may make, before it is another's turn; and
- * how long connections that want more, or new ones, or those with news when there are many, are
- * served before the loop looks at everything else. */
+/* What one connection may read (and in how many pieces: TLS hands out each record by itself, and a
+ * record may hold one byte), be sent, or how many requests it may make, before it is another's
+ * turn; and how long connections that want more, or new ones, or those with news when there are
+ * many, are served before the loop looks at everything else. */
 #define LIMIT_HTTP_TURN_BYTES (64 * KIB)
+#define LIMIT_HTTP_TURN_READS 64
+#define LIMIT_HTTP_TURN_SENT_BYTES (256 * KIB)
 #define LIMIT_HTTP_TURN_REQUESTS 16
 #define LIMIT_HTTP_BULK_US 1000
 /* The head of an answer. */

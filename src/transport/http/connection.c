@@ -171,15 +171,19 @@ static void on_timer(void *context)
 
 void http_connection_flush(struct http_connection *connection)
 {
+	bool has_more = false;
 	ssize_t sent;
 
 	if (!connection->is_broken && connection->is_writable) {
-		sent = outbox_send(&connection->outbox, &connection->wire);
+		sent = outbox_send(&connection->outbox, &connection->wire,
+				   LIMIT_HTTP_TURN_SENT_BYTES);
 		if (sent < 0)
 			connection->is_broken = true;
 		else
 			connection->moved_bytes += (size_t)sent;
-		connection->is_writable = connection->outbox.unsent_bytes == 0;
+		connection->is_writable = connection->outbox.unsent_bytes == 0 ||
+					  (size_t)sent == LIMIT_HTTP_TURN_SENT_BYTES;
+		has_more = connection->is_writable && connection->outbox.unsent_bytes > 0;
 	}
 	if (connection->outbox.unsent_bytes > LIMIT_HTTP_UNSENT_BYTES)
 		connection->is_broken = true;
@@ -189,11 +193,9 @@ void http_connection_flush(struct http_connection *connection)
 		connection->moved_bytes = 0;
 		connection->stall_ms = clock_now_ms() + connection->server->patience.stall_ms;
 	}
-	if (connection->is_in_turn)
-		return;
-	if (connection->is_broken)
+	if (has_more || (connection->is_broken && !connection->is_in_turn))
 		http_server_queue_turn(connection);
-	else
+	if (!connection->is_broken && !connection->is_in_turn)
 		arm_timer(connection);
 }
 
@@ -207,8 +209,18 @@ void http_connection_answered(struct http_connection *connection)
 
 /* --- a turn --------------------------------------------------------------------- */
 
-void http_connection_note_read(struct http_connection *connection, size_t received, size_t wanted)
+/* Takes what was used, and no less than the price of a use. */
+static void charge(size_t *allowance, size_t bytes, size_t price)
 {
+	size_t charged = bytes > price ? bytes : price;
+
+	*allowance -= *allowance < charged ? *allowance : charged;
+}
+
+void http_connection_note_read(struct http_connection *connection, size_t received, size_t wanted,
+			       size_t *allowance)
+{
+	charge(allowance, received, LIMIT_HTTP_TURN_BYTES / LIMIT_HTTP_TURN_READS);
 	if (received < wanted && !connection->wire.tls && !connection->is_half_closed)
 		connection->is_readable = false;
 }
@@ -234,8 +246,7 @@ static bool fill_input(struct http_connection *connection, size_t *allowance)
 	if (connection->phase == HTTP_PHASE_HEAD && connection->input.length == 0 &&
 	    connection->had_request)
 		connection->deadline_ms = clock_now_ms() + connection->server->patience.head_ms;
-	*allowance -= (size_t)received;
-	http_connection_note_read(connection, (size_t)received, wanted);
+	http_connection_note_read(connection, (size_t)received, wanted, allowance);
 	if (buf_append(&connection->input, connection->server->scratch, (size_t)received) < 0)
 		connection->is_broken = true;
 	return !connection->is_broken;
@@ -257,14 +268,6 @@ static bool step_handshake(struct http_connection *connection)
 	else
 		http_connection_set_phase(connection, HTTP_PHASE_HEAD);
 	return true;
-}
-
-/* An allowance is in bytes; requests that take few of them cost more than that. */
-static void charge_request(size_t *allowance)
-{
-	size_t price = LIMIT_HTTP_TURN_BYTES / LIMIT_HTTP_TURN_REQUESTS;
-
-	*allowance -= *allowance < price ? *allowance : price;
 }
 
 static bool step_head(struct http_connection *connection, size_t *allowance)
@@ -290,7 +293,8 @@ static bool step_head(struct http_connection *connection, size_t *allowance)
 	buf_consume(&connection->input, used);
 	if (connection->input.length == 0)
 		buf_finish(&connection->input);
-	charge_request(allowance);
+	/* Beside its bytes, which may be few. */
+	charge(allowance, 0, LIMIT_HTTP_TURN_BYTES / LIMIT_HTTP_TURN_REQUESTS);
 	http_request_start(connection);
 	return true;
 }

@@ -129,23 +129,23 @@ static void note_sent(struct outbox *outbox, size_t bytes)
 	}
 }
 
-ssize_t outbox_send(struct outbox *outbox, struct wire *wire)
+ssize_t outbox_send(struct outbox *outbox, struct wire *wire, size_t max_bytes)
 {
 	char gathered[GATHERED_BYTES];
-	ssize_t total = 0;
+	size_t left = max_bytes;
 
 	/* No piece is empty. */
-	while (outbox->first) {
+	while (outbox->first && left > 0) {
 		size_t bytes;
 		const char *data = next_bytes(outbox, gathered, &bytes);
-		ssize_t sent = wire_send(wire, data, bytes);
+		ssize_t sent = wire_send(wire, data, bytes < left ? bytes : left);
 
 		if (sent == WIRE_WAIT)
 			break;
 		if (sent < 0)
 			return sent;
 		note_sent(outbox, (size_t)sent);
-		total += sent;
+		left -= (size_t)sent;
 	}
-	return total;
+	return (ssize_t)(max_bytes - left);
 }

@@ -25,5 +25,5 @@ void outbox_finish(struct outbox *outbox);
 void outbox_add(struct outbox *outbox, const void *data, size_t bytes);
 /* Takes `data` (free()). */
 void outbox_add_taken(struct outbox *outbox, char *data, size_t bytes);
-/* Sends until all is out or nothing moves. How many bytes went out; or WIRE_BROKEN. */
-ssize_t outbox_send(struct outbox *outbox, struct wire *wire);
+/* Sends until all is out, so much is, or nothing moves. How many bytes went out; or WIRE_BROKEN. */
+ssize_t outbox_send(struct outbox *outbox, struct wire *wire, size_t max_bytes);

@@ -178,9 +178,8 @@ static enum http_body_step receive_sized(struct http_connection *connection, siz
 		connection->is_broken = true;
 		return HTTP_BODY_MOVED;
 	}
-	http_connection_note_read(connection, (size_t)received, wanted);
+	http_connection_note_read(connection, (size_t)received, wanted, allowance);
 	buf_commit(&connection->request->body, (size_t)received);
-	*allowance -= (size_t)received;
 	return HTTP_BODY_MOVED;
 }
 

@@ -174,9 +174,11 @@ void http_connection_start(struct http_server *server, int fd, bool speaks_tls);
 void http_connection_destroy(struct http_connection *connection);
 /* The connection may be gone afterwards. */
 void http_connection_turn(struct http_connection *connection);
-/* A read brought less than was wanted: the socket is empty, without asking it again. */
-void http_connection_note_read(struct http_connection *connection, size_t received, size_t wanted);
-/* Sends what can be sent now. */
+/* Takes a read off a turn's allowance. If it brought less than was wanted, the socket is empty,
+ * without asking it again. */
+void http_connection_note_read(struct http_connection *connection, size_t received, size_t wanted,
+			       size_t *allowance);
+/* Sends what can be sent now, as much as one turn may; the rest in the next. */
 void http_connection_flush(struct http_connection *connection);
 void http_connection_set_phase(struct http_connection *connection, enum http_phase phase);
 /* The answer is complete: sends what can be sent, the rest happens in the next turn. */

@@ -22,7 +22,9 @@ struct tls {
 
 struct tls_session {
 	SSL *ssl;
-	bool is_broken; /* OpenSSL wants to hear nothing more of it */
+	bool is_broken;		/* OpenSSL wants to hear nothing more of it */
+	bool has_new_record;	/* it has begun, and no data has come of it so far */
+	unsigned empty_records; /* of which no data has come */
 };
 
 static void cleanup_bio(BIO **bio)
@@ -219,6 +221,24 @@ void tls_destroy(struct tls *tls)
 
 /* --- sessions ------------------------------------------------------------------------------- */
 
+/* A record of which no data comes (a new key, an offer to negotiate anew, a few bytes of a
+ * handshake) is followed by the next inside of OpenSSL, for as long as any are there; a client that
+ * sends nothing else would have the loop for seconds. Without its socket OpenSSL gives up. */
+static void on_message(int is_sent, int version, int type, const void *data, size_t bytes, SSL *ssl,
+		       void *context)
+{
+	struct tls_session *session = context;
+
+	(void)version;
+	(void)data;
+	(void)bytes;
+	if (is_sent || type != SSL3_RT_HEADER)
+		return;
+	session->has_new_record = true;
+	if (++session->empty_records > LIMIT_TLS_EMPTY_RECORDS)
+		(void)BIO_set_fd(SSL_get_rbio(ssl), -1, BIO_NOCLOSE);
+}
+
 struct tls_session *tls_session_create(struct tls *tls, int fd)
 {
 	struct tls_session *session = alloc_zeroed(sizeof(*session));
@@ -229,6 +249,8 @@ struct tls_session *tls_session_create(struct tls *tls, int fd)
 		tls_session_destroy(session);
 		return NULL;
 	}
+	SSL_set_msg_callback(session->ssl, on_message);
+	SSL_set_msg_callback_arg(session->ssl, session);
 	SSL_set_accept_state(session->ssl);
 	return session;
 }
@@ -269,7 +291,13 @@ ssize_t tls_session_receive(struct tls_session *session, void *data, size_t byte
 
 	ERR_clear_error();
 	result = SSL_read_ex(session->ssl, data, bytes, &received);
-	return result == 1 ? (ssize_t)received : failure(session, result);
+	if (result != 1)
+		return failure(session, result);
+	/* The one that this came of. */
+	if (session->has_new_record)
+		session->empty_records--;
+	session->has_new_record = false;
+	return (ssize_t)received;
 }
 
 ssize_t tls_session_send(struct tls_session *session, const void *data, size_t bytes)

@@ -71,14 +71,14 @@ static void what_is_added_leaves_in_order_however_it_is_cut(void **state)
 			free(piece);
 		}
 		if (i % 7 == 0)
-			sent += outbox_send(&outbox, &ends.wire);
+			sent += outbox_send(&outbox, &ends.wire, 8 * MIB);
 		assert_int_equal((size_t)sent + outbox.unsent_bytes, expected.length);
 		if (i % 11 == 0)
 			take(&ends, &received);
 	}
 	assert_true(budget_used(budget) >= outbox.unsent_bytes);
 	while (outbox.unsent_bytes > 0) {
-		assert_true(outbox_send(&outbox, &ends.wire) >= 0);
+		assert_true(outbox_send(&outbox, &ends.wire, 8 * MIB) >= 0);
 		take(&ends, &received);
 	}
 	take(&ends, &received);
@@ -119,7 +119,31 @@ static void nothing_added_is_nothing_to_send(void **state)
 	outbox_add(&outbox, "", 0);
 	outbox_add_taken(&outbox, alloc_string(""), 0);
 	assert_null(outbox.first);
-	assert_int_equal(outbox_send(&outbox, &ends.wire), 0);
+	assert_int_equal(outbox_send(&outbox, &ends.wire, 8 * MIB), 0);
+	close_ends(&ends);
+}
+
+static void no_more_is_sent_than_may_be(void **state)
+{
+	struct outbox outbox = OUTBOX_INIT(NULL);
+	struct buf received = BUF_INIT(MIB);
+	struct ends ends;
+
+	(void)state;
+	open_ends(&ends);
+	outbox_add(&outbox, "small", 5);
+	outbox_add_taken(&outbox, alloc_zeroed(1000), 1000);
+	outbox_add(&outbox, "end", 3);
+	assert_int_equal(outbox_send(&outbox, &ends.wire, 4), 4);
+	assert_int_equal(outbox_send(&outbox, &ends.wire, 1000), 1000);
+	assert_int_equal(outbox.unsent_bytes, 4);
+	assert_int_equal(outbox_send(&outbox, &ends.wire, 1000), 4);
+	assert_null(outbox.first);
+	take(&ends, &received);
+	assert_int_equal(received.length, 1008);
+	assert_memory_equal(received.data, "small", 5);
+	assert_memory_equal(received.data + 1005, "end", 3);
+	buf_finish(&received);
 	close_ends(&ends);
 }
 
@@ -136,7 +160,7 @@ static void a_peer_that_has_gone_is_noticed(void **state)
 	assert_false(wire_is_dead(&ends.wire));
 	cleanup_fd(&ends.peer);
 	assert_true(wire_is_dead(&ends.wire));
-	assert_int_equal(outbox_send(&outbox, &ends.wire), WIRE_BROKEN);
+	assert_int_equal(outbox_send(&outbox, &ends.wire, 8 * MIB), WIRE_BROKEN);
 	outbox_finish(&outbox);
 	close_ends(&ends);
 }
@@ -147,6 +171,7 @@ int main(void)
 		cmocka_unit_test(what_is_added_leaves_in_order_however_it_is_cut),
 		cmocka_unit_test(what_was_not_sent_is_given_back),
 		cmocka_unit_test(nothing_added_is_nothing_to_send),
+		cmocka_unit_test(no_more_is_sent_than_may_be),
 		cmocka_unit_test(a_peer_that_has_gone_is_noticed),
 	};
 

@@ -8,6 +8,8 @@
 #include "tests/unit/unit.h"
 #include "transport/http/state.h"
 
+#include <limits.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -250,6 +252,44 @@ static void where_large_bodies_find_no_room_small_ones_do(void **state)
 	world_close(&world);
 }
 
+/* --- answers -------------------------------------------------------------------------- */
+
+/* As to a client that reads as fast as we write: all of it at once. */
+static void make_room(int fd)
+{
+	int bytes = 4 * MIB, unsent_bytes = INT_MAX;
+
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes)), 0);
+	assert_int_equal(
+		setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_bytes, sizeof(unsent_bytes)),
+		0);
+}
+
+static void a_large_answer_has_its_turns(void **state)
+{
+	struct http_connection *connection;
+	struct world world;
+	struct client client;
+	char *body = alloc_zeroed(MIB + 1);
+
+	(void)state;
+	memset(body, 'x', MIB);
+	open_small(&world, 10);
+	open_next(&world, &client);
+	client_send(&client, POST("/stream", "1", "x"));
+	client_expect(&client, "chunked\r\n\r\n");
+	connection = world.server->ranks[HTTP_RANK_BUSY];
+	make_room(connection->wire.fd);
+	http_stream_send(world.held[0], alloc_string(body), MIB);
+	assert_true(connection->outbox.unsent_bytes >= MIB - LIMIT_HTTP_TURN_SENT_BYTES);
+	assert_true(connection->is_waiting);
+	client_expect(&client, body);
+	assert_int_equal(connection->outbox.unsent_bytes, 0);
+	free(body);
+	client_close(&client);
+	world_close(&world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -260,6 +300,7 @@ int main(void)
 		cmocka_unit_test(a_body_that_moves_gets_more_time_and_one_that_does_not_is_408),
 		cmocka_unit_test(a_body_that_moves_has_no_more_time_than_a_body_has),
 		cmocka_unit_test(where_large_bodies_find_no_room_small_ones_do),
+		cmocka_unit_test(a_large_answer_has_its_turns),
 	};
 
 	return cmocka_run_group_tests_name("transport-http_pressure", tests, NULL, NULL);

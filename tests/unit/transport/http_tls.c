@@ -6,15 +6,18 @@
 #include "base/limits.h"
 #include "tests/unit/transport/http_world.h"
 #include "tests/unit/unit.h"
+#include "transport/http/state.h"
 
 #include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -339,6 +342,144 @@ static void who_sends_a_refused_body_over_tls_sees_the_answer(void **state)
 	remove_files(&files);
 }
 
+/* What the client writes is gathered, to be sent all at once. */
+static BIO *gather(struct tls_client *tls)
+{
+	BIO *gathered = BIO_new(BIO_s_mem());
+
+	SSL_set0_wbio(tls->ssl, gathered);
+	return gathered;
+}
+
+static void send_gathered(struct tls_client *tls, BIO *gathered)
+{
+	char *data;
+	long bytes = BIO_get_mem_data(gathered, &data);
+
+	assert_true(bytes > 0);
+	(void)client_send_bytes(&tls->client, data, (size_t)bytes);
+	(void)BIO_reset(gathered);
+}
+
+static void records_of_one_byte_have_their_turns(void **state)
+{
+	const char *text = GET("/now");
+	struct http_connection *connection;
+	struct files files;
+	struct world world;
+	struct tls_client tls;
+	size_t sent = 0;
+	BIO *gathered;
+	int arrived = 0;
+	char *data;
+	long bytes;
+
+	(void)state;
+	make_files(&files);
+	open_world(&world, &files);
+	tls_open(&tls, &world);
+	world_wait(&world, (connection = world.server->ranks[HTTP_RANK_FRESH]) != NULL);
+	gathered = gather(&tls);
+	for (int i = 0; i < 4; i++) {
+		for (const char *at = text; *at; at++)
+			assert_int_equal(SSL_write_ex(tls.ssl, at, 1, &sent), 1);
+	}
+	/* All of it is there before the first turn. */
+	bytes = BIO_get_mem_data(gathered, &data);
+	assert_int_equal(send(tls.client.fd, data, (size_t)bytes, 0), bytes);
+	while (ioctl(connection->wire.fd, FIONREAD, &arrived) == 0 && arrived < bytes)
+		(void)poll(NULL, 0, 1);
+	assert_true(strlen(text) * 4 > 2 * LIMIT_HTTP_TURN_READS);
+	connection->is_readable = true;
+	http_connection_turn(connection);
+	assert_true(connection->is_waiting);
+	assert_true(world.heads <= LIMIT_HTTP_TURN_READS / strlen(text));
+	for (int i = 0; i < 4; i++)
+		tls_expect(&tls, "\r\n\r\nnow");
+	tls_close(&tls);
+	world_close(&world);
+	remove_files(&files);
+}
+
+static void send_new_keys(struct tls_client *tls, unsigned count)
+{
+	BIO *gathered = gather(tls);
+
+	for (unsigned i = 0; i < count; i++) {
+		assert_int_equal(SSL_key_update(tls->ssl, SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+		assert_int_equal(SSL_do_handshake(tls->ssl), 1);
+	}
+	send_gathered(tls, gathered);
+	(void)SSL_set_fd(tls->ssl, tls->client.fd);
+}
+
+static void who_sends_records_without_data_is_cut_off(void **state)
+{
+	struct files files;
+	struct world world;
+	struct tls_client tls;
+
+	(void)state;
+	make_files(&files);
+	open_world(&world, &files);
+	tls_open(&tls, &world);
+	for (int i = 0; i < 4; i++) {
+		send_new_keys(&tls, LIMIT_TLS_EMPTY_RECORDS / 8);
+		tls_send(&tls, GET("/now"));
+		tls_expect(&tls, "\r\n\r\nnow");
+	}
+	send_new_keys(&tls, LIMIT_TLS_EMPTY_RECORDS);
+	client_wait_for_end(&tls.client);
+	world_wait(&world, world_connections(&world) == 0);
+	tls_close(&tls);
+	world_close(&world);
+	remove_files(&files);
+}
+
+static void data_in_many_records_is_no_reason_to_be_cut_off(void **state)
+{
+	char body[4 * LIMIT_TLS_EMPTY_RECORDS + 1] = "";
+	struct files files;
+	struct world world;
+	struct tls_client tls;
+
+	(void)state;
+	memset(body, 'x', sizeof(body) - 1);
+	make_files(&files);
+	open_world(&world, &files);
+	tls_open(&tls, &world);
+	tls_send(&tls, POST("/echo", "256", ""));
+	for (unsigned i = 0; i < sizeof(body) - 1; i++)
+		tls_send_bytes(&tls, body + i, 1);
+	tls_expect(&tls, body);
+	tls_close(&tls);
+	world_close(&world);
+	remove_files(&files);
+}
+
+static void a_handshake_in_small_pieces_is_cut_off(void **state)
+{
+	/* A hello of 64 KiB, a byte of it in each record. */
+	static const char first[] = "\x16\x03\x01\x00\x04\x01\x00\xff\xff";
+	static const char next[] = "\x16\x03\x01\x00\x01\x00";
+	struct files files;
+	struct world world;
+	struct client client;
+
+	(void)state;
+	make_files(&files);
+	open_world(&world, &files);
+	client_open(&client, &world);
+	assert_true(client_send_bytes(&client, first, sizeof(first) - 1));
+	for (int i = 0; i < 2 * LIMIT_TLS_EMPTY_RECORDS; i++)
+		(void)client_send_bytes(&client, next, sizeof(next) - 1);
+	client_wait_for_end(&client);
+	world_wait(&world, world_connections(&world) == 0);
+	client_close(&client);
+	world_close(&world);
+	remove_files(&files);
+}
+
 static void http_without_tls_is_told_so(void **state)
 {
 	struct files files;
@@ -606,6 +747,10 @@ int main(void)
 		cmocka_unit_test(large_bodies_pass_both_ways_over_tls),
 		cmocka_unit_test(who_leaves_an_open_stream_over_tls_is_gone),
 		cmocka_unit_test(who_sends_a_refused_body_over_tls_sees_the_answer),
+		cmocka_unit_test(records_of_one_byte_have_their_turns),
+		cmocka_unit_test(who_sends_records_without_data_is_cut_off),
+		cmocka_unit_test(data_in_many_records_is_no_reason_to_be_cut_off),
+		cmocka_unit_test(a_handshake_in_small_pieces_is_cut_off),
 		cmocka_unit_test(http_without_tls_is_told_so),
 		cmocka_unit_test(noise_instead_of_tls_is_cut_off),
 		cmocka_unit_test(a_handshake_has_its_time),
