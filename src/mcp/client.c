@@ -99,7 +99,7 @@ static void handle_batch(struct client *client, struct sink *sink, const struct 
 			      "Only MCP 2025-03-26 has batches; send one message at a time.");
 		return;
 	}
-	batch = batch_create(sink, incoming->json.count);
+	batch = batch_create(sink, incoming->json.count, client->server->config.budget);
 	for (i = 0; i < incoming->json.count; i++)
 		handle_item(client, sink, batch, &incoming->items[i]);
 	batch_release(batch);
@@ -130,7 +130,7 @@ void client_forget_sink(struct client *client, const struct sink *sink)
 		if (request->sink == sink)
 			request->sink = NULL;
 		if (request->batch && request->batch->sink == sink)
-			request->batch->sink = NULL;
+			batch_forget_sink(request->batch);
 	}
 }
 
@@ -140,7 +140,7 @@ static void detach_batches(struct client *client)
 
 	for (request = client->requests; request; request = request->next) {
 		if (request->batch)
-			request->batch->sink = NULL;
+			batch_forget_sink(request->batch);
 	}
 }
 

@@ -97,6 +97,24 @@ static void free_request(struct request *request)
 	free(request);
 }
 
+static void drop_batch_output(struct batch *batch)
+{
+	buf_finish(&batch->out);
+	budget_give(batch->budget, batch->charged_bytes);
+	batch->charged_bytes = 0;
+}
+
+/* The answer is there and cannot be refused any more, so it counts whether there is room or not. */
+static void add_to_batch(struct batch *batch, const struct buf *answer)
+{
+	if (!batch->sink)
+		return;
+	(void)buf_append_byte(&batch->out, batch->out.length ? ',' : '[');
+	(void)buf_append(&batch->out, answer->data, answer->length);
+	budget_take_over(batch->budget, batch->out.capacity - batch->charged_bytes);
+	batch->charged_bytes = batch->out.capacity;
+}
+
 /* With the answer, or NULL. The client may be gone afterwards: over HTTP it goes with its answer.
  */
 static void detach_with(struct request *request, struct buf *answer, int http_status)
@@ -106,10 +124,8 @@ static void detach_with(struct request *request, struct buf *answer, int http_st
 
 	detach(request);
 	if (batch) {
-		if (answer) {
-			(void)buf_append_byte(&batch->out, batch->out.length ? ',' : '[');
-			(void)buf_append(&batch->out, answer->data, answer->length);
-		}
+		if (answer)
+			add_to_batch(batch, answer);
 		batch_release(batch);
 	} else if (sink && answer) {
 		sink->answer(sink, answer, http_status);
@@ -190,11 +206,12 @@ void request_abandon(struct request *request)
 		free_request(request);
 }
 
-struct batch *batch_create(struct sink *sink, size_t request_count)
+struct batch *batch_create(struct sink *sink, size_t request_count, struct budget *budget)
 {
 	struct batch *batch = alloc_zeroed(sizeof(*batch));
 
 	batch->sink = sink;
+	batch->budget = budget;
 	batch->request_count = request_count;
 	batch->open_count = 1;
 	/* The brackets and commas come on top of what the answers share. */
@@ -214,6 +231,12 @@ void batch_release(struct batch *batch)
 	} else if (sink && batch->has_requests) {
 		sink->end_without_answer(sink);
 	}
-	buf_finish(&batch->out);
+	drop_batch_output(batch);
 	free(batch);
+}
+
+void batch_forget_sink(struct batch *batch)
+{
+	batch->sink = NULL;
+	drop_batch_output(batch);
 }

@@ -56,11 +56,13 @@ struct client {
 
 /* Answers to a batch: sent as one array when the last one is there. */
 struct batch {
-	struct sink *sink; /* NULL: nobody waits any more */
+	struct sink *sink;     /* NULL: nobody waits any more */
+	struct budget *budget; /* of `out` */
 	size_t request_count;
 	unsigned open_count; /* requests without an answer, and the hand that is dealing them */
 	bool has_requests;
 	struct buf out;
+	size_t charged_bytes;
 };
 
 /* Something that gets one answer. */
@@ -104,8 +106,10 @@ void request_drop(struct request *request);
 /* Nobody wants the answer: stops the work. */
 void request_abandon(struct request *request);
 
-struct batch *batch_create(struct sink *sink, size_t request_count);
+struct batch *batch_create(struct sink *sink, size_t request_count, struct budget *budget);
 void batch_release(struct batch *batch);
+/* Nobody waits for it any more. */
+void batch_forget_sink(struct batch *batch);
 
 /* client.c. The session is taken, and closed at the end. */
 struct client *client_create(struct mcp_server *server, struct session *session);

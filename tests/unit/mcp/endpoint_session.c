@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/unit/mcp/site.h"
 
+#include "base/alloc.h"
+
 #include <jansson.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -439,6 +441,33 @@ static void a_batch_is_answered_by_one_array(void **state)
 	site_close(site);
 }
 
+static void what_a_batch_holds_back_counts(void **state)
+{
+	struct site *site = site_open();
+	char *out = alloc_zeroed(100001);
+	char id[64];
+	struct post *answered, *abandoned;
+
+	(void)state;
+	memset(out, 'x', 100000);
+	site_initialize(site, NULL, "2025-03-26", id);
+	answered = site_say(site, id, "[" CALL("1", "") "," CALL("2", "") "]");
+	abandoned = site_say(site, id, "[" CALL("3", "") "," CALL("4", "") "," CALL("5", "") "]");
+	site_finish(site, 0, out);
+	assert_true(budget_used(site->budget) >= 100000);
+	site_finish(site, 2, out);
+	assert_true(budget_used(site->budget) >= 200000);
+	post_abandon(abandoned);
+	assert_true(budget_used(site->budget) < 200000);
+	site_finish(site, 3, out);
+	assert_true(budget_used(site->budget) < 200000);
+	site_finish(site, 1, out);
+	assert_true(strlen(answered->body) > 200000);
+	assert_int_equal(budget_used(site->budget), 0);
+	free(out);
+	site_close(site);
+}
+
 static void a_batch_of_which_nothing_is_left_ends(void **state)
 {
 	struct site *site = site_open();
@@ -527,6 +556,7 @@ int main(void)
 		cmocka_unit_test(what_is_lost_before_it_was_read_is_forgotten),
 		cmocka_unit_test(ids_belong_to_their_session),
 		cmocka_unit_test(a_batch_is_answered_by_one_array),
+		cmocka_unit_test(what_a_batch_holds_back_counts),
 		cmocka_unit_test(a_batch_of_which_nothing_is_left_ends),
 		cmocka_unit_test(other_versions_have_no_batches),
 		cmocka_unit_test(sessions_can_be_looked_at),

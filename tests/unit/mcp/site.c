@@ -145,9 +145,11 @@ struct site *site_open_with(const struct site_options *options)
 
 	site->loop = loop_create(&err);
 	stub_registry_init(&site->registry);
+	site->budget = budget_create(64 * MIB);
 	site->server = mcp_server_create(&(struct mcp_server_config){
 		.loop = site->loop,
 		.registry = &site->registry,
+		.budget = site->budget,
 		.sandbox_scope = options->scope,
 		.protocol = options->protocol,
 		.is_http = true,
@@ -189,6 +191,7 @@ void site_close(struct site *site)
 	endpoint_destroy(site->endpoint);
 	stub_registry_finish(&site->registry);
 	mcp_server_destroy(site->server);
+	budget_destroy(site->budget);
 	loop_destroy(site->loop);
 	for (i = 0; i < site->post_count; i++)
 		free_post(site->posts[i]);

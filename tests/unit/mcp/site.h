@@ -22,6 +22,7 @@
 struct site {
 	struct loop *loop;
 	struct registry registry;
+	struct budget *budget;
 	struct mcp_server *server;
 	struct endpoint *endpoint;
 	struct post *posts[SITE_POSTS];
