@@ -88,7 +88,6 @@ int life_begin(struct life *life, const struct config *config, struct backend *b
 	mcp_config = &(const struct mcp_server_config){
 		.loop = life->loop,
 		.registry = life->registry,
-		.budget = config->registry.budget,
 		.sandbox_scope = config->sandbox_scope,
 		.protocol = config->protocol,
 		.is_http = config->transport == TRANSPORT_HTTP,

@@ -446,8 +446,9 @@ const struct option_spec option_table[OPTION_COUNT] = {
 		.flags = OPTION_SERVE_ONLY,
 		.argument = "MAX_BUFFERED",
 		.fallback = "512m",
-		.help = "Memory for requests, output of commands and answers on their way, in all; "
-			"past it requests are refused with 503 and commands end with an error.",
+		.help = "Memory for requests, output of commands and answers on their way, in all, "
+			"and half of it for one named client; past it requests are refused with "
+			"503 and commands end with an error.",
 		.min = LIMIT_MIN_BUFFERED_BYTES,
 		.max = INT64_MAX,
 		.at_least = "32m",

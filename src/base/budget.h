@@ -17,8 +17,12 @@
 struct budget;
 
 struct budget *budget_create(uint64_t max_bytes);
-/* Once everything was given back. */
+/* Once everything was given back. Its shares go with it. */
 void budget_destroy(struct budget *budget);
+/* What `name` may have of it: LIMIT_BUDGET_SHARE, so that nobody shuts out the others. What is
+ * taken from a share is taken from the whole as well. The same one each time, for as long as the
+ * whole lives. NULL: the whole itself. Of the functions here, one thread's alone. */
+struct budget *budget_share(struct budget *budget, const char *name);
 
 /* All of it, or, if that would be more than there is, false and nothing. */
 bool budget_take(struct budget *budget, size_t bytes);

@@ -119,6 +119,8 @@
 #define LIMIT_METRICS_BYTES (64 * KIB)
 /* --max-buffered: below, not even one call with the largest message and reply fits. */
 #define LIMIT_MIN_BUFFERED_BYTES (32 * MIB)
+/* Of --max-buffered, the part of one named client: a half of it, and never less than the above. */
+#define LIMIT_BUDGET_SHARE 2
 /* Of --max-buffered, an eighth is out of reach for bodies that are larger than this: else a few
  * clients with large ones, or one that sends them slowly, would shut out everybody. */
 #define LIMIT_BUDGET_SPARE_SHARE 8

@@ -99,7 +99,7 @@ static void handle_batch(struct client *client, struct sink *sink, const struct 
 			      "Only MCP 2025-03-26 has batches; send one message at a time.");
 		return;
 	}
-	batch = batch_create(sink, incoming->json.count, client->server->config.budget);
+	batch = batch_create(sink, incoming->json.count, session_budget(client->session));
 	for (i = 0; i < incoming->json.count; i++)
 		handle_item(client, sink, batch, &incoming->items[i]);
 	batch_release(batch);

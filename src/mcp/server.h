@@ -23,7 +23,6 @@ enum mcp_protocol { MCP_PROTOCOL_BOTH, MCP_PROTOCOL_LEGACY, MCP_PROTOCOL_MODERN 
 struct mcp_server_config {
 	struct loop *loop;
 	struct registry *registry;
-	struct budget *budget; /* of answers that wait for others; NULL: without an end */
 	enum sandbox_scope sandbox_scope;
 	enum mcp_protocol protocol;
 	bool is_http;			   /* many clients; else the one of stdio */

@@ -68,7 +68,7 @@ static void finish_call(struct call *call)
 	call->callbacks.on_done(call->callbacks.context, &call->reply, call->is_cancelled);
 	buf_finish(&call->reply);
 	call_request_finish(&call->request);
-	budget_give(registry->config.budget, call->held_bytes);
+	budget_give(session->principal->budget, call->held_bytes);
 	free(call);
 	session->call_count--;
 	registry->calls--;
@@ -138,7 +138,7 @@ static void encode_result(struct call *call)
 {
 	struct exec_saved saved;
 
-	buf_set_budget(&call->reply, call->session->registry->config.budget);
+	buf_set_budget(&call->reply, call->session->principal->budget);
 	if (encode(call, NULL) == CALL_ENCODED)
 		return;
 	save_output(call, &saved);
@@ -187,7 +187,7 @@ static void run(struct worker *worker)
 	};
 
 	capture_init(&call->capture, config->output_limit_bytes);
-	capture_set_budget(&call->capture, config->budget);
+	capture_set_budget(&call->capture, call->session->principal->budget);
 	execute(call, &request);
 	/* Why a sandbox ended is told to all its calls at once: ending.c. */
 	if (call->error.kind != ERROR_LOST && !cancel_is_raised(&call->cancel)) {
@@ -356,7 +356,7 @@ static int charge(struct call *call, struct error *err)
 {
 	size_t bytes = sizeof(*call) + call_request_bytes(&call->request);
 
-	if (!budget_take(call->session->registry->config.budget, bytes))
+	if (!budget_take(call->session->principal->budget, bytes))
 		return error_set(err, ERROR_BUSY,
 				 "Server is busy: it has no memory left for another call. Nothing "
 				 "was run. Try again later.");

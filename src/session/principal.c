@@ -18,6 +18,7 @@ struct principal *principal_create(struct registry *registry)
 	int kind;
 
 	principal->registry = registry;
+	principal->budget = registry->config.budget;
 	for (kind = 0; kind < TURN_KINDS; kind++)
 		principal->turns[kind].principal = principal;
 	return principal;
@@ -43,6 +44,7 @@ struct principal *registry_principal(struct registry *registry, const char *name
 		return principal;
 	principal = principal_create(registry);
 	principal->name = alloc_string(name);
+	principal->budget = budget_share(registry->config.budget, name);
 	HASH_ADD_KEYPTR(hh, registry->principals, principal->name, strlen(principal->name),
 			principal);
 	return principal;

@@ -31,7 +31,7 @@ enum sandbox_scope {
  * for, principals take turns. */
 struct registry_config {
 	struct budget *budget; /* borrowed; NULL: without an end. For what calls hold: their
-				  requests, output and replies */
+				  requests, output and replies, each from its principal's share */
 	struct registry_observer observer;
 	uint64_t output_limit_bytes; /* stdout and stderr of one call together */
 	unsigned max_parallel;	     /* commands at once in one sandbox; 1: in order of arrival */
@@ -74,6 +74,9 @@ void session_close(struct session *session);
 const char *session_tag(const struct session *session);
 /* Calls whose on_done has not come, or has not returned. */
 unsigned session_calls(const struct session *session);
+
+/* Its principal's share of the registry's, for what is held of answers; as long-lived as that. */
+struct budget *session_budget(const struct session *session);
 
 /* Begins on a thread what the first call will need; a call is to be expected soon. */
 void registry_prepare(struct registry *registry);

@@ -56,3 +56,8 @@ unsigned session_calls(const struct session *session)
 {
 	return session->call_count;
 }
+
+struct budget *session_budget(const struct session *session)
+{
+	return session->principal->budget;
+}

@@ -104,7 +104,8 @@ struct registry {
 
 struct principal {
 	struct registry *registry;
-	char *name; /* NULL: the unnamed */
+	char *name;	       /* NULL: the unnamed */
+	struct budget *budget; /* its share of the registry's; borrowed */
 	struct lease *leases;
 	struct lease *own;  /* for CALL_TARGET_PRINCIPAL; NULL until it is first needed */
 	struct lease *dead; /* handles that are LEASE_DEAD (queue_prev), oldest first */

@@ -33,7 +33,8 @@ BUFFERED_BYTES = 64 * MIB
 # Of what the server may use beyond the idle memory and its buffers.
 MARGIN_BYTES = 64 * MIB
 TOKEN, OPERATOR = "good-token-0123456789", "operator-token-012345"
-TOKENS = "good %s\nboss %s operator\n" % (TOKEN, OPERATOR)
+GREEDY = "greedy-token-0123456789"
+TOKENS = "good %s\nboss %s operator\ngreedy %s\n" % (TOKEN, OPERATOR, GREEDY)
 # A good client is served within this, whatever others do: a hundred times what bench/ measures.
 PATIENCE_S = 20
 CONNECTIONS = 4096
@@ -256,6 +257,28 @@ def clients_that_never_read():
                 "head -c 1900000 /dev/zero | tr '\\0' '\\1'", meta={"progressToken": 1})))
             held.append(one)
         time.sleep(3)
+        close_all(held)
+        client.delete()
+        client.close()
+
+
+@test
+def answers_that_one_name_does_not_read():
+    with under_attack() as server:
+        client = server.legacy(token=GREEDY)
+        client.call("true")
+        held = []
+        for _ in range(30):
+            one = client.connect()
+            one.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            # 7 MiB as JSON in JSON, and again as structured content.
+            client.send(one, message("tools/call", call("yes '' | head -c 1500000")))
+            held.append(one)
+        # Less is left of its share than one more would take.
+        found = settled(server, lambda found: found["kilntainers_buffered_bytes"] >
+                        BUFFERED_BYTES // 3 and found["kilntainers_calls_running"] == 0)
+        check(found["kilntainers_buffered_bytes"] < 0.75 * BUFFERED_BYTES, repr(found))
+        time.sleep(1)
         close_all(held)
         client.delete()
         client.close()

@@ -76,6 +76,11 @@ unsigned session_calls(const struct session *session)
 	return session->call_count;
 }
 
+struct budget *session_budget(const struct session *session)
+{
+	return budget_share(session->principal->registry->budget, session->principal->name);
+}
+
 struct call *call_start(struct session *session, struct call_request *request,
 			const struct call_callbacks *callbacks)
 {

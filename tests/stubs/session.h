@@ -28,6 +28,7 @@ struct session {
 };
 
 struct registry {
+	struct budget *budget; /* NULL: without an end */
 	struct principal principals[STUB_PRINCIPALS];
 	size_t principal_count;
 	struct exec_facts facts;

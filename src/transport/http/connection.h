@@ -61,8 +61,9 @@ void *http_request_user(const struct http_request *request);
 
 /* The connection is that of somebody who may use the server: it no longer counts among the
  * unauthenticated, and bodies may be as large as http_request_read_body says. From this request on
- * it stays so for the caps; for the size of a body it holds for this request. */
-void http_request_trust(struct http_request *request);
+ * it stays so for the caps; for the size of a body it holds for this request. So does the name:
+ * body and answer are charged to its share of the budget. NULL: nobody in particular. */
+void http_request_trust(struct http_request *request, const char *name);
 /* Only from on_head, and at most once. Sends 100 (Continue) to whoever waits for it. A body of more
  * than `max_bytes` is answered with 413, one that the budget has no room for with 503, one that
  * takes longer than LIMIT_HTTP_BODY_MS with 408; then on_gone comes, not on_body. Of a request that

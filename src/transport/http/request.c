@@ -23,7 +23,7 @@ void http_request_finish(struct http_connection *connection)
 {
 	struct http_request *request = TAKE_PTR(connection->request);
 
-	budget_give(connection->server->config.budget, request->charged_bytes);
+	budget_give(request->budget, request->charged_bytes);
 	buf_finish(&request->body);
 	http_head_finish(&request->head);
 	free(request->chunked);
@@ -58,7 +58,7 @@ static void deliver_body(struct http_connection *connection)
 		return;
 	}
 	request->charged_bytes = bytes + 1;
-	budget_take_over(connection->server->config.budget, request->charged_bytes);
+	budget_take_over(request->budget, request->charged_bytes);
 	free(TAKE_PTR(request->chunked));
 	request->has_body = true;
 	http_connection_set_phase(connection, HTTP_PHASE_ANSWER);
@@ -90,7 +90,7 @@ static void begin_body(struct http_connection *connection)
 		return;
 	}
 	buf_init(&request->body, max_bytes + 1);
-	buf_set_budget(&request->body, connection->server->config.budget);
+	buf_set_budget(&request->body, request->budget);
 	if (has_no_body(head)) {
 		deliver_body(connection);
 		return;
@@ -235,12 +235,24 @@ enum http_body_step http_request_step_body(struct http_connection *connection, s
 	return step_sized(connection, allowance);
 }
 
+/* What the connection holds from now on. So far that is nothing: the answer before is out, and the
+ * body not begun. */
+static void charge_to(struct http_request *request, struct budget *budget)
+{
+	struct outbox *outbox = &request->connection->outbox;
+
+	assert(!outbox->first);
+	assert(request->body.capacity == 0);
+	request->budget = outbox->budget = budget;
+}
+
 void http_request_start(struct http_connection *connection)
 {
 	const struct http_handler *handler = &connection->server->config.handler;
 	struct http_request *request = alloc_zeroed(sizeof(*request));
 
 	request->connection = connection;
+	charge_to(request, connection->server->config.budget);
 	request->head = connection->head;
 	request->has_body = has_no_body(&request->head);
 	connection->head = (struct http_head){ 0 };
@@ -277,10 +289,11 @@ void *http_request_user(const struct http_request *request)
 	return request->user;
 }
 
-void http_request_trust(struct http_request *request)
+void http_request_trust(struct http_request *request, const char *name)
 {
 	request->is_trusted = request->connection->was_trusted = true;
 	http_server_untrusted_remove(request->connection);
+	charge_to(request, budget_share(request->connection->server->config.budget, name));
 }
 
 void http_request_read_body(struct http_request *request, size_t max_bytes)
@@ -292,6 +305,6 @@ void http_request_read_body(struct http_request *request, size_t max_bytes)
 
 void http_request_release_body(struct http_request *request)
 {
-	budget_give(request->connection->server->config.budget, request->charged_bytes);
+	budget_give(request->budget, request->charged_bytes);
 	request->charged_bytes = 0;
 }

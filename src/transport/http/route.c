@@ -219,6 +219,12 @@ static struct refusal judge_local_user(struct visit *visit)
 	return refusal;
 }
 
+/* NULL: nobody in particular. */
+static const char *name_of(const struct visit *visit)
+{
+	return visit->holder.name[0] ? visit->holder.name : NULL;
+}
+
 static struct refusal check_access(struct visit *visit)
 {
 	struct refusal refusal;
@@ -232,7 +238,7 @@ static struct refusal check_access(struct visit *visit)
 		refusal = judge_local_user(visit);
 	}
 	if (refusal.status == 0)
-		http_request_trust(visit->request);
+		http_request_trust(visit->request, name_of(visit));
 	return refusal;
 }
 
@@ -345,7 +351,7 @@ static void on_head(void *context, struct http_request *request)
 		.page = pages_find(&route->pages, head->path),
 	};
 	struct refusal refusal = judge(&visit);
-	const char *principal = visit.holder.name[0] ? visit.holder.name : NULL;
+	const char *principal = name_of(&visit);
 
 	if (refusal.status != 0)
 		refuse(&visit, &refusal);

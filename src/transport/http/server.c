@@ -221,10 +221,8 @@ static struct http_connection *largest_untrusted(const struct http_server *serve
 	return largest;
 }
 
-static bool fits(struct http_server *server, const struct http_connection *asking, size_t bytes)
+static bool fits(struct budget *budget, const struct http_connection *asking, size_t bytes)
 {
-	struct budget *budget = server->config.budget;
-
 	if (asking->request->body.length + bytes > LIMIT_HTTP_SMALL_BODY_BYTES)
 		return budget_has_spare(budget, bytes);
 	if (!budget_take(budget, bytes))
@@ -238,13 +236,14 @@ bool http_server_has_memory(struct http_server *server, const struct http_connec
 {
 	struct http_connection *victim;
 
-	while (!fits(server, asking, bytes)) {
+	while (!fits(server->config.budget, asking, bytes)) {
 		victim = largest_untrusted(server, asking);
 		if (!victim)
 			return false;
 		http_connection_destroy(victim);
 	}
-	return true;
+	/* What its user has taken, no stranger can give back. */
+	return fits(asking->request->budget, asking, bytes);
 }
 
 /* --- small services ------------------------------------------------------------------- */

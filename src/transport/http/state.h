@@ -67,6 +67,7 @@ struct http_request {
 	size_t max_body_bytes;
 	struct buf body;
 	struct http_chunked *chunked; /* NULL: the body is not chunked */
+	struct budget *budget;	      /* the server's, or its user's share */
 	size_t charged_bytes;	      /* of a body that the handler has */
 };
 

@@ -2,6 +2,7 @@
 #include "base/budget.h"
 
 #include "base/buf.h"
+#include "base/limits.h"
 
 #include "tests/unit/unit.h"
 
@@ -72,6 +73,49 @@ static void what_is_large_leaves_something_to_what_is_small(void **state)
 	budget_give(budget, 800);
 	budget_destroy(budget);
 	assert_true(budget_has_spare(NULL, SIZE_MAX));
+}
+
+static void nobody_has_more_than_a_share(void **state)
+{
+	uint64_t half = 2 * LIMIT_MIN_BUFFERED_BYTES;
+	struct budget *whole = budget_create(2 * half);
+	struct budget *greedy = budget_share(whole, "greedy"),
+		      *other = budget_share(whole, "other");
+
+	(void)state;
+	assert_ptr_equal(budget_share(whole, "greedy"), greedy);
+	assert_ptr_equal(budget_share(whole, NULL), whole);
+	assert_null(budget_share(NULL, "greedy"));
+	assert_true(budget_take(greedy, half));
+	assert_false(budget_take(greedy, 1));
+	assert_false(budget_has_spare(greedy, 0));
+	assert_true(budget_has_spare(other, 100));
+	assert_int_equal(budget_used(whole), half);
+	assert_true(budget_take(other, half));
+	assert_false(budget_take(whole, 1));
+	budget_give(greedy, half);
+	/* What the whole does not have, the share does not get, nor is charged. */
+	budget_take_over(whole, half);
+	assert_false(budget_take(greedy, 1));
+	assert_int_equal(budget_used(greedy), 0);
+	budget_give(whole, half);
+	/* It counts, though there is no room. */
+	budget_take_over(greedy, half + 5);
+	assert_int_equal(budget_used(whole), 2 * half + 5);
+	budget_give(greedy, half + 5);
+	budget_give(other, half);
+	assert_int_equal(budget_used(whole), 0);
+	budget_destroy(whole);
+}
+
+static void a_share_has_room_for_one_call(void **state)
+{
+	struct budget *whole = budget_create(LIMIT_MIN_BUFFERED_BYTES);
+
+	(void)state;
+	assert_true(budget_has_spare(budget_share(whole, "alone"), LIMIT_MESSAGE_BYTES));
+	assert_false(budget_take(budget_share(whole, "alone"), LIMIT_MIN_BUFFERED_BYTES + 1));
+	budget_destroy(whole);
 }
 
 static void without_a_budget_there_is_no_end(void **state)
@@ -190,6 +234,8 @@ int main(void)
 		cmocka_unit_test(a_giant_wish_does_not_wrap_round),
 		cmocka_unit_test(past_the_end_nobody_gets_anything_until_it_was_given_back),
 		cmocka_unit_test(what_is_large_leaves_something_to_what_is_small),
+		cmocka_unit_test(nobody_has_more_than_a_share),
+		cmocka_unit_test(a_share_has_room_for_one_call),
 		cmocka_unit_test(without_a_budget_there_is_no_end),
 		cmocka_unit_test(threads_never_take_more_than_there_is),
 		cmocka_unit_test(a_buffer_charges_what_it_allocates_and_gives_all_of_it_back),

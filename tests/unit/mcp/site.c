@@ -145,11 +145,10 @@ struct site *site_open_with(const struct site_options *options)
 
 	site->loop = loop_create(&err);
 	stub_registry_init(&site->registry);
-	site->budget = budget_create(64 * MIB);
+	site->budget = site->registry.budget = budget_create(64 * MIB);
 	site->server = mcp_server_create(&(struct mcp_server_config){
 		.loop = site->loop,
 		.registry = &site->registry,
-		.budget = site->budget,
 		.sandbox_scope = options->scope,
 		.protocol = options->protocol,
 		.is_http = true,

@@ -143,6 +143,28 @@ static void many_at_once_share_it_and_give_everything_back(void **state)
 	finish(bench);
 }
 
+static void calls_of_a_name_are_charged_to_its_share(void **state)
+{
+	struct bench *bench = begin(4 * LIMIT_MIN_BUFFERED_BYTES);
+	struct budget *greedy = budget_share(budget_of(bench), "greedy");
+	struct session *sessions[] = { session_open(registry_principal(bench->registry, "greedy")),
+				       session_open(registry_principal(bench->registry, "other")) };
+	struct bench_call *calls[2];
+
+	(void)state;
+	assert_ptr_equal(session_budget(sessions[0]), greedy);
+	budget_take_over(greedy, 2 * LIMIT_MIN_BUFFERED_BYTES);
+	for (unsigned i = 0; i < 2; i++)
+		calls[i] = bench_call_in(bench, sessions[i], CALL_TARGET_SESSION, NULL, "true");
+	bench_wait_for_all(bench);
+	assert_memory_equal(calls[0]->text, "Server is busy: ", 16);
+	assert_memory_equal(calls[1]->text, "exit 0: ", 8);
+	budget_give(greedy, 2 * LIMIT_MIN_BUFFERED_BYTES);
+	session_close(sessions[0]);
+	session_close(sessions[1]);
+	finish(bench);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -152,6 +174,7 @@ int main(void)
 		cmocka_unit_test(a_reply_past_the_budget_is_told_as_busy),
 		cmocka_unit_test(requests_that_wait_are_charged_and_what_does_not_fit_is_refused),
 		cmocka_unit_test(many_at_once_share_it_and_give_everything_back),
+		cmocka_unit_test(calls_of_a_name_are_charged_to_its_share),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

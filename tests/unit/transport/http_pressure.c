@@ -252,6 +252,44 @@ static void where_large_bodies_find_no_room_small_ones_do(void **state)
 	world_close(&world);
 }
 
+#define NAMED(path_, name_, length_, body_)                                                        \
+	"POST " path_ " HTTP/1.1\r\nHost: localhost\r\nName: " name_                               \
+	"\r\nContent-Length: " length_ "\r\n\r\n" body_
+
+static void who_holds_its_share_leaves_the_others_theirs(void **state)
+{
+	struct budget *greedy;
+	struct world world;
+	struct client one, two, other;
+
+	(void)state;
+	open_small(&world, 10);
+	greedy = budget_share(world.budget, "greedy");
+	open_next(&world, &one);
+	client_send(&one, NAMED("/stream", "greedy", "1", "x"));
+	client_expect(&one, "chunked\r\n\r\n");
+	/* It does not read. */
+	while (budget_used(greedy) < 8 * MIB)
+		http_stream_send(world.held[0], alloc_zeroed(MIB), MIB);
+	budget_take_over(greedy, 24 * MIB);
+	open_next(&world, &two);
+	client_send(&two, NAMED("/echo", "greedy", "1", "x"));
+	client_expect(&two, "HTTP/1.1 503 Service Unavailable\r\n");
+	open_next(&world, &other);
+	client_send(&other, NAMED("/echo", "other", "5", "hello"));
+	client_expect(&other, "\r\n\r\nhello");
+	/* Not by the connection but by the request. */
+	client_send(&other, NAMED("/echo", "greedy", "1", "x"));
+	client_expect(&other, "HTTP/1.1 503 Service Unavailable\r\n");
+	budget_give(greedy, 24 * MIB);
+	client_close(&one);
+	world_wait(&world, budget_used(greedy) == 0);
+	assert_int_equal(budget_used(world.budget), 0);
+	client_close(&two);
+	client_close(&other);
+	world_close(&world);
+}
+
 /* --- answers -------------------------------------------------------------------------- */
 
 /* As to a client that reads as fast as we write: all of it at once. */
@@ -300,6 +338,7 @@ int main(void)
 		cmocka_unit_test(a_body_that_moves_gets_more_time_and_one_that_does_not_is_408),
 		cmocka_unit_test(a_body_that_moves_has_no_more_time_than_a_body_has),
 		cmocka_unit_test(where_large_bodies_find_no_room_small_ones_do),
+		cmocka_unit_test(who_holds_its_share_leaves_the_others_theirs),
 		cmocka_unit_test(a_large_answer_has_its_turns),
 	};
 

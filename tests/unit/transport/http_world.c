@@ -61,7 +61,7 @@ static void on_head(void *context, struct http_request *request)
 	} else if (is_path(request, "/echo-stranger")) {
 		http_request_read_body(request, WORLD_MAX_BODY_BYTES);
 	} else {
-		http_request_trust(request);
+		http_request_trust(request, http_head_find(http_request_head(request), "Name"));
 		http_request_read_body(request, WORLD_MAX_BODY_BYTES);
 	}
 }
