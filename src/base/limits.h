@@ -284,6 +284,8 @@
 /* --max-connections: a descriptor and about 1 KiB each; and what it may be set to. */
 #define LIMIT_DEFAULT_CONNECTIONS 4096
 #define LIMIT_MAX_CONNECTIONS 100000
+/* Of them, those on which one name may have requests: the half of all. */
+#define LIMIT_HTTP_HOLDER_SHARE 2
 /* Connections that have proved nothing yet, where somebody must: in all and of one address (of one
  * /64 in IPv6). Those from this machine count only against --max-connections. */
 #define LIMIT_HTTP_UNTRUSTED 256

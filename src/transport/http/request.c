@@ -23,6 +23,7 @@ void http_request_finish(struct http_connection *connection)
 {
 	struct http_request *request = TAKE_PTR(connection->request);
 
+	http_holder_leave(connection->server, request->holder);
 	budget_give(request->budget, request->charged_bytes);
 	buf_finish(&request->body);
 	http_head_finish(&request->head);
@@ -80,6 +81,12 @@ static void begin_body(struct http_connection *connection)
 	const struct http_head *head = &request->head;
 	size_t max_bytes = allowed_body_bytes(request);
 
+	if (http_holder_has_too_many(connection->server, request->holder)) {
+		http_request_refuse(connection, 503,
+				    "this client has too many requests under way; wait for one to "
+				    "end");
+		return;
+	}
 	if (head->has_content_length && head->content_length > max_bytes) {
 		http_request_refuse(connection, 413, "the body is too large");
 		return;
@@ -293,6 +300,10 @@ void http_request_trust(struct http_request *request, const char *name)
 {
 	request->is_trusted = request->connection->was_trusted = true;
 	http_server_untrusted_remove(request->connection);
+	assert(!request->holder);
+	if (!name)
+		return;
+	request->holder = http_holder_enter(request->connection->server, name);
 	charge_to(request, budget_share(request->connection->server->config.budget, name));
 }
 

@@ -8,6 +8,7 @@
  *   listener.c    sockets that accept; unix_listener.c makes those in the file system
  *   connection.c  a connection from phase to phase, and its deadlines
  *   request.c     a request up to its whole body; connection.h's functions about it
+ *   holder.c      how many requests each name has under way
  *   answer.c      answers; sse.c: those that are streams
  *   wire.c, tls.c, outbox.c  bytes
  *
@@ -35,6 +36,7 @@
 #include <time.h>
 
 struct event;
+struct http_holder;
 
 enum http_phase {
 	HTTP_PHASE_HANDSHAKE, /* of TLS */
@@ -67,7 +69,8 @@ struct http_request {
 	size_t max_body_bytes;
 	struct buf body;
 	struct http_chunked *chunked; /* NULL: the body is not chunked */
-	struct budget *budget;	      /* the server's, or its user's share */
+	struct http_holder *holder;   /* whose it is by name; NULL: nobody's in particular */
+	struct budget *budget;	      /* the server's, or its holder's share */
 	size_t charged_bytes;	      /* of a body that the handler has */
 };
 
@@ -119,6 +122,7 @@ struct http_server {
 	unsigned connection_count;
 	struct http_connection *untrusted; /* oldest first */
 	unsigned untrusted_count;
+	struct http_holder *holders;	 /* uthash, by name; those with requests under way */
 	struct http_connection *waiting; /* for a turn */
 	struct loop_timer *turn_timer;
 	struct tls *tls;
@@ -199,6 +203,16 @@ void http_request_refuse(struct http_connection *connection, int status, const c
 void http_request_finish(struct http_connection *connection);
 /* Tells the handler and frees it. */
 void http_request_lose(struct http_connection *connection);
+
+/* --- holder.c --- */
+
+/* One more request of this name. */
+struct http_holder *http_holder_enter(struct http_server *server, const char *name);
+/* One less. Takes NULL. */
+void http_holder_leave(struct http_server *server, struct http_holder *holder);
+/* Who has requests on too many connections, none of which is ever given up, would shut out the
+ * others. */
+bool http_holder_has_too_many(const struct http_server *server, const struct http_holder *holder);
 
 /* --- answer.c --- */
 

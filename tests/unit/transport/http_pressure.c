@@ -275,6 +275,9 @@ static void who_holds_its_share_leaves_the_others_theirs(void **state)
 	open_next(&world, &two);
 	client_send(&two, NAMED("/echo", "greedy", "1", "x"));
 	client_expect(&two, "HTTP/1.1 503 Service Unavailable\r\n");
+	client_wait_for_end(&two);
+	client_close(&two);
+	world_wait(&world, world_connections(&world) == 1);
 	open_next(&world, &other);
 	client_send(&other, NAMED("/echo", "other", "5", "hello"));
 	client_expect(&other, "\r\n\r\nhello");
@@ -285,8 +288,41 @@ static void who_holds_its_share_leaves_the_others_theirs(void **state)
 	client_close(&one);
 	world_wait(&world, budget_used(greedy) == 0);
 	assert_int_equal(budget_used(world.budget), 0);
-	client_close(&two);
 	client_close(&other);
+	world_close(&world);
+}
+
+static void who_has_requests_on_half_of_all_connections_gets_no_more(void **state)
+{
+	struct world world;
+	struct client clients[3], other;
+
+	(void)state;
+	open_small(&world, 5);
+	for (unsigned i = 0; i < 3; i++) {
+		open_next(&world, &clients[i]);
+		client_send(&clients[i], NAMED("/later", "greedy", "1", "x"));
+		world_wait(&world, world.heads == i + 1);
+	}
+	client_expect(&clients[2], "HTTP/1.1 503 Service Unavailable\r\n");
+	client_expect(&clients[2], "Retry-After: ");
+	client_wait_for_end(&clients[2]);
+	client_close(&clients[2]);
+	world_wait(&world, world_connections(&world) == 2);
+	open_next(&world, &other);
+	client_send(&other, NAMED("/echo", "other", "5", "hello"));
+	client_expect(&other, "\r\n\r\nhello");
+	world_wait(&world, world.held_count == 2);
+	world_answer(&world, 0, "done");
+	client_expect(&clients[0], "\r\n\r\ndone");
+	client_send(&clients[0], NAMED("/echo", "greedy", "5", "again"));
+	client_expect(&clients[0], "\r\n\r\nagain");
+	world_answer(&world, 1, "done");
+	client_close(&clients[1]);
+	client_close(&clients[0]);
+	client_close(&other);
+	world_wait(&world, world_connections(&world) == 0);
+	assert_null(world.server->holders);
 	world_close(&world);
 }
 
@@ -339,6 +375,7 @@ int main(void)
 		cmocka_unit_test(a_body_that_moves_has_no_more_time_than_a_body_has),
 		cmocka_unit_test(where_large_bodies_find_no_room_small_ones_do),
 		cmocka_unit_test(who_holds_its_share_leaves_the_others_theirs),
+		cmocka_unit_test(who_has_requests_on_half_of_all_connections_gets_no_more),
 		cmocka_unit_test(a_large_answer_has_its_turns),
 	};
 
