@@ -32,7 +32,8 @@
 #define LIMIT_STDIO_QUEUE_BYTES (64 * MIB)
 /* At the end: what the writer of stdout may take for the last replies. */
 #define LIMIT_STDIO_FLUSH_MS 200
-/* Open subscriptions (2026-07-28) of all clients; over HTTP each holds a connection. */
+/* Open subscriptions (2026-07-28) of all clients, half of them of one name; over HTTP each holds a
+ * connection. */
 #define LIMIT_LISTEN_STREAMS 64
 /* A tools/call over HTTP that is not over by now is answered as a stream. Modern: without one, some
  * proxies do not show that the client is gone. Legacy: the longest that clients are left without

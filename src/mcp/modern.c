@@ -5,6 +5,7 @@
 #include "base/limits.h"
 
 #include <string.h>
+#include <utlist.h>
 
 /* MCP 2026-07-28: no handshake; every request says in params._meta what it is. */
 
@@ -23,6 +24,24 @@ static void discover(struct request *request, const struct incoming_item *item)
 	buf_finish(&message);
 }
 
+/* Whether one more would be more than there are, or than one name has of them: the half. */
+static bool has_too_many(const struct client *client)
+{
+	const struct mcp_server *server = client->server;
+	const char *name = session_principal(client->session);
+	const struct request *request;
+	unsigned own = 0;
+
+	LL_FOREACH2(server->subscriptions, request, next_subscription)
+	{
+		const char *other = session_principal(request->client->session);
+
+		own += name && other && strcmp(name, other) == 0;
+	}
+	return server->subscription_count >= LIMIT_LISTEN_STREAMS ||
+	       own >= LIMIT_LISTEN_STREAMS / 2;
+}
+
 /* Our lists never change, so a subscription is acknowledged, and then only held. */
 static void listen(struct request *request, const struct incoming_item *item)
 {
@@ -30,7 +49,7 @@ static void listen(struct request *request, const struct incoming_item *item)
 	struct buf message = BUF_INIT(LIMIT_REPLY_BYTES);
 
 	(void)item;
-	if (client->server->subscription_count >= LIMIT_LISTEN_STREAMS) {
+	if (has_too_many(client)) {
 		request->http_status = 503;
 		request_fail(request, JSONRPC_INVALID_REQUEST,
 			     "Too many subscriptions are open; cancel one.", NULL);
@@ -39,6 +58,7 @@ static void listen(struct request *request, const struct incoming_item *item)
 	request->is_subscription = true;
 	client->subscription_count++;
 	client->server->subscription_count++;
+	LL_PREPEND2(client->server->subscriptions, request, next_subscription);
 	(void)buf_printf(&message,
 			 "{\"jsonrpc\":\"2.0\","
 			 "\"method\":\"notifications/subscriptions/acknowledged\","

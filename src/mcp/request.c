@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
 struct request *request_create(struct client *client, struct sink *sink, struct batch *batch,
 			       const char *id)
@@ -85,6 +86,8 @@ static void detach(struct request *request)
 	client->request_count--;
 	client->subscription_count -= request->is_subscription;
 	client->server->subscription_count -= request->is_subscription;
+	if (request->is_subscription)
+		LL_DELETE2(client->server->subscriptions, request, next_subscription);
 	request->client = NULL;
 	if (client->on_settled)
 		client->on_settled(client->settled_context);

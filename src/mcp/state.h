@@ -24,7 +24,8 @@ struct mcp_server {
 	struct parser_pool *parsers;
 	struct request *waiting_for_facts; /* linked by next_waiting */
 	bool is_probing;
-	unsigned subscription_count; /* of all clients */
+	unsigned subscription_count;   /* of all clients */
+	struct request *subscriptions; /* linked by next_subscription */
 };
 
 /* Where answers to one message go; one for all of stdio, one for each POST over HTTP. */
@@ -77,7 +78,7 @@ struct request {
 	uint64_t progress_ms;	   /* the last one told */
 	uint64_t progress_sent_ms; /* when, in clock_now_ms() time */
 	struct call *call;	   /* while it runs */
-	struct request *next_waiting;
+	struct request *next_waiting, *next_subscription;
 	int http_status; /* of an error; 0: what its code says */
 	bool is_waiting_for_facts;
 	bool is_subscription;

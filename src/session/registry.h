@@ -75,6 +75,8 @@ const char *session_tag(const struct session *session);
 /* Calls whose on_done has not come, or has not returned. */
 unsigned session_calls(const struct session *session);
 
+/* The name of its principal; NULL: the unnamed. */
+const char *session_principal(const struct session *session);
 /* Its principal's share of the registry's, for what is held of answers; as long-lived as that. */
 struct budget *session_budget(const struct session *session);
 

@@ -57,6 +57,11 @@ unsigned session_calls(const struct session *session)
 	return session->call_count;
 }
 
+const char *session_principal(const struct session *session)
+{
+	return session->principal->name;
+}
+
 struct budget *session_budget(const struct session *session)
 {
 	return session->principal->budget;

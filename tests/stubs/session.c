@@ -76,9 +76,14 @@ unsigned session_calls(const struct session *session)
 	return session->call_count;
 }
 
+const char *session_principal(const struct session *session)
+{
+	return session->principal->name[0] ? session->principal->name : NULL;
+}
+
 struct budget *session_budget(const struct session *session)
 {
-	return budget_share(session->principal->registry->budget, session->principal->name);
+	return budget_share(session->principal->registry->budget, session_principal(session));
 }
 
 struct call *call_start(struct session *session, struct call_request *request,

@@ -294,6 +294,33 @@ static void subscriptions_are_bounded_over_all_clients(void **state)
 	site_close(site);
 }
 
+static struct post *listen_as(struct site *site, const char *principal)
+{
+	const char *method = "subscriptions/listen";
+
+	return site_send(site, &(struct wire){ .request = { .principal = principal,
+							    .protocol_version = "2026-07-28",
+							    .method_header = method },
+					       .body = MODERN("1", "subscriptions/listen") });
+}
+
+static void one_name_has_half_of_the_subscriptions(void **state)
+{
+	struct site *site = site_open();
+	struct post *posts[LIMIT_LISTEN_STREAMS / 2];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < LIMIT_LISTEN_STREAMS / 2; i++)
+		posts[i] = listen_as(site, "greedy");
+	post_expect_error(listen_as(site, "greedy"), 503, "1", -32600);
+	post_expect_stream(listen_as(site, "other"), false, 1);
+	post_abandon(posts[3]);
+	post_expect_stream(listen_as(site, "greedy"), false, 1);
+	post_expect_error(listen_as(site, "greedy"), 503, "1", -32600);
+	site_close(site);
+}
+
 static void a_server_that_stops_ends_what_has_no_end(void **state)
 {
 	struct site *site = site_open();
@@ -457,6 +484,7 @@ int main(void)
 		cmocka_unit_test(a_session_has_one_stream_of_its_own),
 		cmocka_unit_test(a_subscription_is_acknowledged_and_held),
 		cmocka_unit_test(subscriptions_are_bounded_over_all_clients),
+		cmocka_unit_test(one_name_has_half_of_the_subscriptions),
 		cmocka_unit_test(a_server_that_stops_ends_what_has_no_end),
 		cmocka_unit_test(an_answer_may_bring_the_next_request),
 		cmocka_unit_test(an_answer_may_bring_the_end_of_its_session),
