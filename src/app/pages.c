@@ -82,10 +82,9 @@ static void serve_metrics(struct pages *pages, const struct http_page_request *r
 	struct http_server_counts server;
 	struct registry_counts counts;
 
-	(void)request;
-	/* Charged while it is made, as are the others: they may be asked for again and again, and
-	 * never be read. */
-	buf_set_budget(&text, pages->budget);
+	/* Charged while it is made, as are the others, to whoever asked: they may be asked for
+	 * again and again, and never be read. */
+	buf_set_budget(&text, budget_share(pages->budget, request->principal));
 	http_server_count(pages->server, &server);
 	registry_count(pages->registry, &counts);
 	metrics_page_append(pages->metrics, &text,
@@ -123,8 +122,7 @@ static void serve_status_page(struct pages *pages, const struct http_page_reques
 	};
 	struct buf text = BUF_INIT(LIMIT_STATUS_BYTES);
 
-	(void)request;
-	buf_set_budget(&text, pages->budget);
+	buf_set_budget(&text, budget_share(pages->budget, request->principal));
 	fields[1].value = status_page.content_security_policy;
 	(void)buf_append(&text, status_page.html, status_page.bytes);
 	say(page, 200, HTML, &text);
@@ -147,7 +145,7 @@ static void serve_status(struct pages *pages, const struct http_page_request *re
 	const struct status_asker asker = { request->principal, request->is_operator };
 	struct buf text = BUF_INIT(LIMIT_STATUS_BYTES);
 
-	buf_set_budget(&text, pages->budget);
+	buf_set_budget(&text, budget_share(pages->budget, request->principal));
 	(void)status_json(&text, &source, &asker);
 	say(page, 200, JSON, &text);
 }

@@ -389,7 +389,7 @@ def the_status_page_is_there_if_it_was_asked_for():
         contains(server.call(session, "true")["content"][0]["text"], "ended by an operator")
 
 
-def unread_answers(server, path, most):
+def unread_answers(server, path, most, more=""):
     """Sockets whose answers lie there, until one is not made; and the head of the last one."""
     sockets, head = [], ""
     while len(sockets) < most and not head.startswith("HTTP/1.1 503"):
@@ -397,7 +397,8 @@ def unread_answers(server, path, most):
         sockets[-1].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         sockets[-1].settimeout(HANG_S)
         sockets[-1].connect(("127.0.0.1", server.port))
-        sockets[-1].sendall(b"GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n" % path.encode())
+        text = "GET %s HTTP/1.1\r\nHost: localhost\r\n%s\r\n" % (path, more)
+        sockets[-1].sendall(text.encode())
         head = sockets[-1].recv(1024).decode()
     return sockets, head
 
@@ -415,6 +416,26 @@ def answers_that_nobody_reads_take_no_more_memory_than_there_is():
         for each in sockets:
             each.close()
         wait_until(lambda: server.ask("/status.json")[0] == 200, "an answer again")
+
+
+@test
+def answers_that_one_client_does_not_read_take_half_of_the_memory():
+    tokens = write_tokens(folder() / "tokens")
+    with Server("--port=0", "--auth-token-file=%s" % tokens, "--status-page",
+                "--max-buffered=64m") as server:
+        session = server.open_session(token=ALICE)
+        for _ in range(200):
+            server.call(session, "true " + "\x01" * 250, token=ALICE)
+        sockets, head = unread_answers(server, "/status.json", 2000,
+                                       "Authorization: Bearer %s\r\n" % ALICE)
+        contains(head, "HTTP/1.1 503 ")
+        page = server.ask("/metrics", token=BOSS)[2].decode()
+        held = int(re.search("^kilntainers_buffered_bytes ([0-9]+)$", page, re.M)[1])
+        equal(16 << 20 < held < 48 << 20, True)
+        equal(server.ask("/status.json", token=BOB)[0], 200)
+        equal(server.post("ping", headers=server.open_session(token=BOB), token=BOB)[0], 200)
+        for each in sockets:
+            each.close()
 
 
 # --- the audit log ------------------------------------------------------------------------
