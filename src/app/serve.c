@@ -16,6 +16,8 @@
 #include "app/start.h"
 #include "app/unavailable.h"
 
+#include <signal.h>
+
 /* What cannot work here and now is told by every call; what can never work ends the start. */
 static struct backend *open_backend(const struct backend_type *type, const struct config *config,
 				    struct error *err)
@@ -71,9 +73,13 @@ static int serve(struct start *start, struct error *err)
 	struct service service = SERVICE_INIT;
 	int result = 0;
 
-	/* Before anything is started that could inherit what was handed over. */
-	if (start->config.transport == TRANSPORT_HTTP)
+	if (start->config.transport == TRANSPORT_HTTP) {
+		/* Who asks for files to be read again must not end us, neither before there is
+		 * somebody to do it nor after. */
+		(void)signal(SIGHUP, SIG_IGN);
+		/* Before anything is started that could inherit what was handed over. */
 		result = service_open(&service, err);
+	}
 	if (result == 0)
 		result = serve_with(start, &service, err);
 	service_close(&service);

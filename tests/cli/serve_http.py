@@ -576,6 +576,17 @@ def a_hangup_follows_a_renamed_audit_log():
     equal((len(audit_lines(audit.with_suffix(".1"))), len(audit_lines(audit))), (2, 1))
 
 
+@test
+def a_hangup_at_the_end_does_not_cut_it_short():
+    with Server("--port=0") as server:
+        session = server.open_session()
+        server.run(session, "true")
+        server.signal(signal.SIGTERM)
+        while server.process.poll() is None:
+            server.signal(signal.SIGHUP)
+        equal(server.wait(), 0)
+
+
 # --- TLS ------------------------------------------------------------------------------------
 
 
