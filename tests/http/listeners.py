@@ -5,6 +5,7 @@
 usage: listeners.py PROGRAM [--tls]      (as under_test.py says)
 """
 
+import fcntl
 import os
 import signal
 import socket
@@ -78,6 +79,30 @@ def the_end_leaves_nothing():
     equal(server.stop(), 0)
     check(wire.wait_until(lambda: not is_running(mark)), "the command outlives the server")
     check(busy.is_closed())
+
+
+@test
+def a_server_that_ends_has_nothing_to_reload():
+    # Nobody reads its log, so that it takes its time over the last lines.
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    os.write(writer, b" " * 4096)
+    path = str(PLACE / "silent")
+    process = subprocess.Popen([PROGRAM, "--transport=http", BACKEND, "--unix-socket=" + path],
+                               stdin=subprocess.DEVNULL, stderr=writer)
+    try:
+        check(wire.wait_until(lambda: os.path.exists(path)))
+        equal(agents.Modern(path).call("echo on")["stdout"], "on\n")
+        process.send_signal(signal.SIGTERM)
+        # Without a pause: some of them come at the very end.
+        while process.poll() is None:
+            process.send_signal(signal.SIGHUP)
+        equal(process.wait(), 0)
+    finally:
+        process.kill()
+        process.wait()
+        os.close(reader)
+        os.close(writer)
 
 
 @test
