@@ -46,6 +46,11 @@ bool link_is_dead(const struct guest_link *link, int wait_ms)
 	return poll(&socket, 1, wait_ms) > 0;
 }
 
+bool link_has_died(const struct guest_link *link)
+{
+	return atomic_load(&link->was_killed) || link_is_dead(link, LINK_DEATH_SHOWS_MS);
+}
+
 int link_set_dead(struct error *err)
 {
 	return error_set(err, ERROR_LOST, "the sandbox has died");
@@ -363,7 +368,7 @@ static enum pump_event take_end(struct conversation *conversation, struct exec_r
 {
 	if (conversation->has_ended)
 		return PUMP_EVENT_ENDED;
-	if (link_is_dead(conversation->link, LINK_DEATH_SHOWS_MS)) {
+	if (link_has_died(conversation->link)) {
 		(void)link_set_dead(err);
 		return PUMP_EVENT_LOST;
 	}

@@ -158,7 +158,7 @@ static int explain(const struct saver *saver, const struct guest_wire_failed *fa
 
 static int take_end(const struct saver *saver, struct error *err)
 {
-	if (link_is_dead(saver->link, LINK_DEATH_SHOWS_MS))
+	if (link_has_died(saver->link))
 		return link_set_dead(err);
 	return error_set(err, ERROR_UNAVAILABLE, "something in the sandbox killed what saves it");
 }

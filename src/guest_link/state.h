@@ -33,6 +33,9 @@ struct guest_link {
 
 /* Whether the guest has gone, at once or within `wait_ms`. */
 bool link_is_dead(const struct guest_link *link, int wait_ms);
+/* For whoever lost its supervisor: whether the sandbox goes, too. One that we kill may take its
+ * time to end, and its supervisors end first. */
+bool link_has_died(const struct guest_link *link);
 /* ERROR_LOST; returns -1. */
 int link_set_dead(struct error *err);
 /* For a guest that breaks the protocol: kills the sandbox, and ERROR_LOST. Returns -1. */

@@ -363,6 +363,66 @@ static void a_supervisor_that_vanished_from_a_living_sandbox_was_killed(void **s
 	assert_int_equal(call.result.code, SIGKILL);
 }
 
+static atomic_bool first_is_taken;
+
+/* Two commands: one that is killed in vain, and one whose supervisor ends before its guest when the
+ * sandbox is killed for that. */
+static void lose_the_first_in_a_reset(struct hostile_guest *guest)
+{
+	struct timespec moment = { 0, 1000000 };
+	int first[GUEST_WIRE_EXEC_FDS];
+
+	hostile_say_ready(guest);
+	hostile_take_exec(guest);
+	for (int i = 0; i < GUEST_WIRE_EXEC_FDS; i++)
+		first[i] = take_fd(&guest->fds[i]);
+	atomic_store(&first_is_taken, true);
+	hostile_take_exec(guest);
+	while (atomic_load(&guest->kills) == 0)
+		(void)nanosleep(&moment, NULL);
+	for (int i = 0; i < GUEST_WIRE_EXEC_FDS; i++)
+		cleanup_fd(&first[i]);
+	hostile_wait_for_end(guest->socket_fd);
+}
+
+struct bystander {
+	struct guest_link *link;
+	struct call call;
+};
+
+static void *stand_by(void *context)
+{
+	struct bystander *bystander = context;
+
+	run(bystander->link, &bystander->call, LATE_MS);
+	return NULL;
+}
+
+static void who_goes_in_the_reset_for_another_is_told_of_a_dead_sandbox(void **state)
+{
+	struct timespec moment = { 0, 1000000 };
+	struct bystander bystander;
+	struct hostile_guest guest;
+	struct call killed;
+	pthread_t thread;
+
+	(void)state;
+	hostile_start(&guest, lose_the_first_in_a_reset);
+	bystander.link = hostile_open(&guest, NULL, NULL);
+	assert_non_null(bystander.link);
+	assert_int_equal(pthread_create(&thread, NULL, stand_by, &bystander), 0);
+	while (!atomic_load(&first_is_taken))
+		(void)nanosleep(&moment, NULL);
+	run(bystander.link, &killed, TIMEOUT_MS);
+	assert_true(killed.result.was_reset);
+	(void)pthread_join(thread, NULL);
+	assert_int_equal(bystander.call.status, -1);
+	assert_int_equal(bystander.call.err.kind, ERROR_LOST);
+	guest_link_close(bystander.link);
+	hostile_finish(&guest);
+	assert_int_equal(atomic_load(&guest.kills), 1);
+}
+
 static unsigned count_open_fds(void)
 {
 	DIR *directory = opendir("/proc/self/fd");
@@ -578,6 +638,7 @@ int main(void)
 		cmocka_unit_test(a_guest_that_breaks_the_protocol_is_a_dead_sandbox),
 		cmocka_unit_test(a_guest_may_die_at_any_point_and_the_call_ends),
 		cmocka_unit_test(a_supervisor_that_vanished_from_a_living_sandbox_was_killed),
+		cmocka_unit_test(who_goes_in_the_reset_for_another_is_told_of_a_dead_sandbox),
 		cmocka_unit_test(descriptors_from_a_guest_are_never_taken),
 		cmocka_unit_test(a_kill_is_confirmed_by_the_end_of_everything),
 		cmocka_unit_test(after_a_reset_the_sandbox_is_dead),
