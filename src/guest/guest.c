@@ -280,8 +280,10 @@ ATTR_NORETURN static void serve(void)
 			{ guest.reports[0], POLLIN, 0 },
 		};
 
-		if (poll(ready, ARRAY_LENGTH(ready), -1) < 0)
+		if (poll(ready, ARRAY_LENGTH(ready), clock_poll_timeout(kill_settle_ms())) < 0)
 			continue;
+		if (clock_now_ms() >= kill_settle_ms())
+			kill_settle(guest.proc_fd);
 		if (ready[0].revents & (POLLHUP | POLLERR | POLLNVAL))
 			leave();
 		/* Reports first: what a dead supervisor still said counts. */

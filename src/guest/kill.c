@@ -3,12 +3,14 @@
 
 #include "base/attr.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "guest/tree.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Looking for stopped processes before the freeze must not give a fork bomb time: a few
@@ -19,6 +21,11 @@
 /* A process whose parent was reaped while it was being looked for belongs to nobody in that look.
  */
 #define QUIET_ROUNDS 3
+/* After a freeze: from the first further look to the last, each so many times later. */
+#define SETTLE_FIRST_MS 8
+#define SETTLE_FACTOR 4
+#define SETTLE_LAST_MS 2048
+#define SETTLE_S 3
 
 static struct tree tree;
 
@@ -34,17 +41,11 @@ static pid_t killed[TREE_MAX_PROCESSES];
 static size_t killed_count;
 static unsigned char killed_map[PID_LIMIT / 8];
 
-/* Notes who is stopped already, to leave them so. In a crowd the youngest are not looked at: one
- * of them may go on too soon, a smaller evil than a bomb that goes on. */
-static void note_stopped(int proc_fd)
-{
-	stopped_count = 0;
-	(void)tree_scan(&tree, proc_fd, STOPPED_MAX);
-	for (size_t i = 0; i < tree.count; i++) {
-		if (tree.processes[i].state == 'T' || tree.processes[i].state == 't')
-			stopped[stopped_count++] = tree.processes[i].pid;
-	}
-}
+/* Since when who is stopped may have been born so, in the unit of tree_process.start, and when that
+ * is looked at next. */
+static uint64_t unsettled_ticks = UINT64_MAX;
+static uint64_t settle_at_ms = CLOCK_NEVER;
+static uint64_t settle_gap_ms;
 
 static bool was_stopped(pid_t pid)
 {
@@ -53,6 +54,77 @@ static bool was_stopped(pid_t pid)
 			return true;
 	}
 	return false;
+}
+
+static bool is_stopped(const struct tree_process *process)
+{
+	return process->state == 'T' || process->state == 't';
+}
+
+/*
+ * A fork that is under way during a freeze takes the stop along, but not the SIGCONT: where the
+ * parent ignores that, as all do by default, the kernel forgets to pass it on to what is being
+ * born (the `multiprocess` list of copy_process). The child would be born stopped, for good.
+ */
+static void release_born_stopped(void)
+{
+	for (size_t i = 0; i < tree.count; i++) {
+		struct tree_process *process = &tree.processes[i];
+
+		if (!is_stopped(process) || process->start < unsettled_ticks ||
+		    was_stopped(process->pid))
+			continue;
+		(void)kill(process->pid, SIGCONT);
+		process->state = 'R';
+	}
+}
+
+uint64_t kill_settle_ms(void)
+{
+	return settle_at_ms;
+}
+
+void kill_settle(int proc_fd)
+{
+	if (tree_scan(&tree, proc_fd, TREE_MAX_PROCESSES) == 0)
+		release_born_stopped();
+	settle_gap_ms *= SETTLE_FACTOR;
+	settle_at_ms = clock_now_ms() + settle_gap_ms;
+	if (settle_gap_ms > SETTLE_LAST_MS) {
+		settle_at_ms = CLOCK_NEVER;
+		unsettled_ticks = UINT64_MAX;
+	}
+}
+
+/* Freezes that follow one another leave it to the last of them. */
+static void note_freeze(void)
+{
+	uint64_t ticks_per_s = (uint64_t)sysconf(_SC_CLK_TCK);
+	struct timespec now;
+	uint64_t ticks;
+
+	(void)clock_gettime(CLOCK_BOOTTIME, &now);
+	ticks = (uint64_t)now.tv_sec * ticks_per_s +
+		(uint64_t)now.tv_nsec * ticks_per_s / 1000000000;
+	if (unsettled_ticks > ticks)
+		unsettled_ticks = ticks - 1; /* born just before */
+	else if (ticks - unsettled_ticks > SETTLE_S * ticks_per_s)
+		unsettled_ticks = ticks - SETTLE_S * ticks_per_s;
+	settle_gap_ms = SETTLE_FIRST_MS;
+	settle_at_ms = clock_now_ms() + settle_gap_ms;
+}
+
+/* Notes who is stopped already, to leave them so. In a crowd the youngest are not looked at: one
+ * of them may go on too soon, a smaller evil than a bomb that goes on. */
+static void note_stopped(int proc_fd)
+{
+	(void)tree_scan(&tree, proc_fd, STOPPED_MAX);
+	release_born_stopped();
+	stopped_count = 0;
+	for (size_t i = 0; i < tree.count; i++) {
+		if (is_stopped(&tree.processes[i]))
+			stopped[stopped_count++] = tree.processes[i].pid;
+	}
 }
 
 static bool is_spared(const struct kill_scope *scope, pid_t pid)
@@ -150,6 +222,7 @@ static int kill_frozen(const struct kill_scope *scope, int proc_fd)
 	int result = 1;
 
 	note_stopped(proc_fd);
+	note_freeze();
 	(void)kill(-1, SIGSTOP);
 	for (int round = 0; result > 0 && round < ROUNDS_MAX; round++)
 		result = kill_seen(scope, proc_fd);

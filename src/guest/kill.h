@@ -9,6 +9,7 @@
  * picture holds still while it is drawn; what descends from the command gets
  * SIGKILL; the rest goes on, apart from what was stopped before. Without the
  * freeze a fork bomb of 2000 processes outruns the walk for 12 to 18 seconds.
+ * For three seconds afterwards, who was being born then is looked after.
  *
  * Anywhere else -1 means other people's processes, so it is never signalled:
  * the tree is walked and killed in rounds until nothing of it is left alive.
@@ -19,6 +20,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct kill_scope {
@@ -34,3 +36,8 @@ struct kill_scope {
 /* `proc_fd` is a directory descriptor of /proc. 0 if everything in scope has been sent SIGKILL,
  * -1 if that could not be made sure. */
 int kill_scope(const struct kill_scope *scope, int proc_fd);
+
+/* When kill_settle is wanted next, in clock_now_ms() time, or CLOCK_NEVER. */
+uint64_t kill_settle_ms(void);
+/* After a freeze: lets go on who was being born during it. */
+void kill_settle(int proc_fd);

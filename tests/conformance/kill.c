@@ -147,6 +147,44 @@ static void what_was_stopped_stays_stopped_through_a_kill(struct suite *suite)
 	CHECK(suite, run_printed(&state, "T\n"));
 }
 
+/* Much memory makes forking slow, so that some kills of others begin and end while one is under
+ * way. */
+static void who_is_being_born_during_a_kill_lives(struct suite *suite)
+{
+	CLEANUP(run_finish) struct run forker = RUN_INIT;
+	CLEANUP(run_finish) struct run end = RUN_INIT;
+
+	run_command(suite, &forker,
+		    "python3 -c '\n"
+		    "import os\n"
+		    "memory = b\"x\" * (96 << 20)\n"
+		    "open(\"begun\", \"w\")\n"
+		    "while not os.path.exists(\"enough\"):\n"
+		    "  pid = os.fork()\n"
+		    "  if pid == 0: os._exit(0)\n"
+		    "  os.waitpid(pid, 0)\n"
+		    "open(\"done\", \"w\")\n"
+		    "' > /dev/null 2>&1 & "
+		    "i=0; while [ ! -e begun ] && [ $i -lt 300 ]; do sleep 0.1; i=$((i+1)); done");
+	CHECK(suite, run_exited(&forker, 0));
+	for (int i = 0; i < 100; i++) {
+		CLEANUP(run_finish) struct run killed = RUN_INIT;
+
+		killed.request.command = "sleep 600";
+		killed.request.timeout_ms = 10;
+		run_in(suite->sandbox, &killed);
+		if (killed.result.was_reset) {
+			CHECK(suite, is_machine_busy());
+			return;
+		}
+		CHECK(suite, killed.result.end == EXEC_END_TIMEOUT);
+	}
+	run_command(suite, &end,
+		    "touch enough; i=0; while [ ! -e done ] && [ $i -lt 300 ]; do "
+		    "sleep 0.1; i=$((i+1)); done; [ -e done ]");
+	CHECK(suite, run_exited(&end, 0));
+}
+
 /* A chain of processes, each the child of the last, that never stays on one pid; `chains` of them
  * at once. They end by themselves, so that a kill that misses them fails the case and harms
  * nobody. *is_dead: the sandbox is. */
@@ -286,6 +324,8 @@ const struct suite_case kill_cases[] = {
 	  a_flood_from_the_background_is_killed_too },
 	{ "what was stopped stays stopped through a kill", KILL,
 	  what_was_stopped_stays_stopped_through_a_kill },
+	{ "who is being born during a kill lives", KILL | NEEDS(NEED_PYTHON3) | NEEDS(NEED_FREEZE),
+	  who_is_being_born_during_a_kill_lives },
 	{ "a process that keeps changing its pid is killed",
 	  KILL | NEEDS(NEED_PYTHON3) | NEEDS(NEED_FREEZE),
 	  a_process_that_keeps_changing_its_pid_is_killed },
