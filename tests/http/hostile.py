@@ -13,7 +13,6 @@ printed, and nothing that a test could fail for on a busy machine.
 import contextlib
 import json
 import os
-import pathlib
 import resource
 import socket
 import ssl
@@ -43,7 +42,7 @@ WAITING_THREADS = 2
 # What reads the pipes of background processes has these (exec/drain.c).
 DRAIN_DESCRIPTORS = 2
 # A sanitizer's own memory is not the server's.
-HAS_SANITIZER = b"__asan_init" in pathlib.Path(PROGRAM).read_bytes()
+HAS_SANITIZER = serving.has_sanitizer(PROGRAM)
 
 
 def raise_descriptors():

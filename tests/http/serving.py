@@ -139,6 +139,11 @@ class Server:
         return code
 
 
+def has_sanitizer(program):
+    content = pathlib.Path(program).read_bytes()
+    return b"__asan_init" in content or b"__tsan_init" in content
+
+
 def tokens_file(folder, text, mode=0o600, name="tokens"):
     path = pathlib.Path(folder) / name
     path.write_text(text)

@@ -72,9 +72,9 @@ def is_running(mark):
     return False
 
 
-def sleeper(mark):
+def sleeper(mark, seconds=300):
     """A command that is recognised in the process list."""
-    return "exec -a %s sleep 300" % mark
+    return "exec -a %s sleep %d" % (mark, seconds)
 
 
 def parallel(count, function):
