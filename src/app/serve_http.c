@@ -350,8 +350,6 @@ static int build(struct many *many, struct error *err)
 	many->health = health_create(many->life.loop, many->request->backend);
 	if (make_route(many, err) < 0 || listen_everywhere(many, err) < 0)
 		return -1;
-	/* What the loop puts back at its end: there is nothing to reload any more. */
-	(void)signal(SIGHUP, SIG_IGN);
 	many->hangup = loop_signal_create(many->life.loop, SIGHUP, on_hangup, many, err);
 	return many->hangup ? 0 : -1;
 }
