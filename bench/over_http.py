@@ -113,6 +113,8 @@ class Bench:
             count = "%d sessions with a sandbox" % self.sessions
             self.add(count + ": all", [total_ms])
             self.add(count + ": handshake and first call, %d at once" % MAKERS, took)
+            again = [timed(lambda: in_threads(MAKERS, clients, lambda one: one.call("true")))]
+            self.add(count + ": all, a second call", again)
             self.add(count + ": memory of each, all in",
                      [(memory.used_mb() - idle_kb) / self.sessions], "MB")
             self.add(count + ": memory of the server (RSS)", [memory.rss_mb(server.pid)], "MB")
