@@ -7,8 +7,11 @@
 #include "guest/tree.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -61,18 +64,40 @@ static bool is_stopped(const struct tree_process *process)
 	return process->state == 'T' || process->state == 't';
 }
 
+/* Whether it still is where the fork that made it returns. Only who has its supervisor's memory
+ * hides that: a command that does not run its program yet. */
+static bool is_newborn(pid_t pid, int proc_fd)
+{
+	char text[32];
+	ssize_t bytes;
+	long number;
+
+	(void)snprintf(text, sizeof(text), "%d/syscall", (int)pid);
+	CLEANUP(cleanup_fd) int fd = openat(proc_fd, text, O_RDONLY | O_CLOEXEC);
+	bytes = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (bytes <= 0)
+		return errno == EACCES || errno == EPERM;
+	text[bytes] = '\0';
+	number = strtol(text, NULL, 10);
+#if defined(SYS_fork) && defined(SYS_vfork)
+	if (number == SYS_fork || number == SYS_vfork)
+		return true;
+#endif
+	return number == SYS_clone || number == SYS_clone3;
+}
+
 /*
  * A fork that is under way during a freeze takes the stop along, but not the SIGCONT: where the
  * parent ignores that, as all do by default, the kernel forgets to pass it on to what is being
  * born (the `multiprocess` list of copy_process). The child would be born stopped, for good.
  */
-static void release_born_stopped(void)
+static void release_born_stopped(int proc_fd)
 {
 	for (size_t i = 0; i < tree.count; i++) {
 		struct tree_process *process = &tree.processes[i];
 
 		if (!is_stopped(process) || process->start < unsettled_ticks ||
-		    was_stopped(process->pid))
+		    was_stopped(process->pid) || !is_newborn(process->pid, proc_fd))
 			continue;
 		(void)kill(process->pid, SIGCONT);
 		process->state = 'R';
@@ -87,7 +112,7 @@ uint64_t kill_settle_ms(void)
 void kill_settle(int proc_fd)
 {
 	if (tree_scan(&tree, proc_fd, TREE_MAX_PROCESSES) == 0)
-		release_born_stopped();
+		release_born_stopped(proc_fd);
 	settle_gap_ms *= SETTLE_FACTOR;
 	settle_at_ms = clock_now_ms() + settle_gap_ms;
 	if (settle_gap_ms > SETTLE_LAST_MS) {
@@ -119,7 +144,7 @@ static void note_freeze(void)
 static void note_stopped(int proc_fd)
 {
 	(void)tree_scan(&tree, proc_fd, STOPPED_MAX);
-	release_born_stopped();
+	release_born_stopped(proc_fd);
 	stopped_count = 0;
 	for (size_t i = 0; i < tree.count; i++) {
 		if (is_stopped(&tree.processes[i]))

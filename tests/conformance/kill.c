@@ -147,6 +147,22 @@ static void what_was_stopped_stays_stopped_through_a_kill(struct suite *suite)
 	CHECK(suite, run_printed(&state, "T\n"));
 }
 
+/* While the guest still looks for who was born during it. */
+static void who_stops_right_after_a_kill_stays_stopped(struct suite *suite)
+{
+	CLEANUP(run_finish) struct run killed = RUN_INIT;
+	CLEANUP(run_finish) struct run state = RUN_INIT;
+
+	killed.request.command = "sleep 600";
+	killed.request.timeout_ms = 200;
+	run_in(suite->sandbox, &killed);
+	CHECK(suite, killed.result.end == EXEC_END_TIMEOUT && !killed.result.was_reset);
+	run_command(suite, &state,
+		    "sh -c 'kill -STOP $$' & sleep 1; "
+		    "awk '/^State/ { print $2 }' /proc/$!/status; kill -KILL $!");
+	CHECK(suite, run_printed(&state, "T\n"));
+}
+
 /* Much memory makes forking slow, so that some kills of others begin and end while one is under
  * way. */
 static void who_is_being_born_during_a_kill_lives(struct suite *suite)
@@ -324,6 +340,8 @@ const struct suite_case kill_cases[] = {
 	  a_flood_from_the_background_is_killed_too },
 	{ "what was stopped stays stopped through a kill", KILL,
 	  what_was_stopped_stays_stopped_through_a_kill },
+	{ "who stops right after a kill stays stopped", KILL | NEEDS(NEED_FREEZE),
+	  who_stops_right_after_a_kill_stays_stopped },
 	{ "who is being born during a kill lives", KILL | NEEDS(NEED_PYTHON3) | NEEDS(NEED_FREEZE),
 	  who_is_being_born_during_a_kill_lives },
 	{ "a process that keeps changing its pid is killed",
