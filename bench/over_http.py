@@ -13,7 +13,6 @@ OPTIONs go to the server.
 import argparse
 import os
 import pathlib
-import queue
 import resource
 import sys
 import threading
@@ -52,32 +51,6 @@ def sample(action, count=SAMPLES):
     return [timed(action) for _ in range(count)]
 
 
-def in_threads(count, items, function):
-    """function(item) for all, by that many threads; the first failure raises."""
-    left, failures = queue.SimpleQueue(), []
-    for item in items:
-        left.put(item)
-
-    def work():
-        while not failures:
-            try:
-                item = left.get_nowait()
-            except queue.Empty:
-                return
-            try:
-                function(item)
-            except Exception as failure:  # to be raised in the main thread
-                failures.append(failure)
-
-    threads = [threading.Thread(target=work) for _ in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failures:
-        raise failures[0]
-
-
 class Bench:
     def __init__(self, argv, sessions):
         self.argv = argv
@@ -108,13 +81,14 @@ class Bench:
                 took.append(timed(first_call))
 
             begun = time.perf_counter()
-            in_threads(MAKERS, range(self.sessions), begin)
+            serving.in_threads(MAKERS, range(self.sessions), begin)
             total_ms = (time.perf_counter() - begun) * 1000
             count = "%d sessions with a sandbox" % self.sessions
             self.add(count + ": all", [total_ms])
             self.add(count + ": handshake and first call, %d at once" % MAKERS, took)
-            again = [timed(lambda: in_threads(MAKERS, clients, lambda one: one.call("true")))]
-            self.add(count + ": all, a second call", again)
+            again = timed(lambda: serving.in_threads(
+                MAKERS, clients, lambda client: client.call("true")))
+            self.add(count + ": all, a second call", [again])
             self.add(count + ": memory of each, all in",
                      [(memory.used_mb() - idle_kb) / self.sessions], "MB")
             self.add(count + ": memory of the server (RSS)", [memory.rss_mb(server.pid)], "MB")
@@ -136,7 +110,7 @@ class Bench:
                     took.append(timed(lambda: client.call("true")))
 
             begun = time.perf_counter()
-            in_threads(CALLERS, clients, work)
+            serving.in_threads(CALLERS, clients, work)
             seconds = time.perf_counter() - begun
             self.add("warm call of true, %d callers" % CALLERS, took, baseline=alone)
             self.add("calls of %d callers" % CALLERS, [len(took) / seconds], "/s")

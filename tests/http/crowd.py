@@ -9,7 +9,6 @@ import os
 import pathlib
 import resource
 import sys
-import threading
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "chaos"))
 
@@ -25,27 +24,8 @@ THREADS = 32
 
 
 def each(items, function):
-    """In many threads; the first failure raises."""
-    left, lock, failures = list(enumerate(items)), threading.Lock(), []
-
-    def work():
-        while not failures:
-            with lock:
-                if not left:
-                    return
-                number, item = left.pop()
-            try:
-                function(number, item)
-            except Exception as failure:  # to be raised in the test's thread
-                failures.append(failure)
-
-    threads = [threading.Thread(target=work) for _ in range(THREADS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failures:
-        raise failures[0]
+    """function(number, item) for all, in many threads."""
+    serving.in_threads(THREADS, enumerate(items), lambda pair: function(*pair))
 
 
 class Crowd:

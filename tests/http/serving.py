@@ -4,10 +4,12 @@
 import json
 import os
 import pathlib
+import queue
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import traceback
 import urllib.parse
 
@@ -142,6 +144,32 @@ class Server:
 def has_sanitizer(program):
     content = pathlib.Path(program).read_bytes()
     return b"__asan_init" in content or b"__tsan_init" in content
+
+
+def in_threads(count, items, function):
+    """function(item) for all, by that many threads; the first failure raises."""
+    left, failures = queue.SimpleQueue(), []
+    for item in items:
+        left.put(item)
+
+    def work():
+        while not failures:
+            try:
+                item = left.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                function(item)
+            except Exception as failure:  # to be raised in the caller's thread
+                failures.append(failure)
+
+    threads = [threading.Thread(target=work) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
 
 
 def tokens_file(folder, text, mode=0o600, name="tokens"):
