@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "guest/kill.h"
 
+#include "base/arch.h"
 #include "base/attr.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -68,6 +69,7 @@ static bool is_stopped(const struct tree_process *process)
  * hides that: a command that does not run its program yet. */
 static bool is_newborn(pid_t pid, int proc_fd)
 {
+	static const long fork_calls[] = { ARCH_FORK_CALLS };
 	char text[32];
 	ssize_t bytes;
 	long number;
@@ -79,11 +81,11 @@ static bool is_newborn(pid_t pid, int proc_fd)
 		return errno == EACCES || errno == EPERM;
 	text[bytes] = '\0';
 	number = strtol(text, NULL, 10);
-#if defined(SYS_fork) && defined(SYS_vfork)
-	if (number == SYS_fork || number == SYS_vfork)
-		return true;
-#endif
-	return number == SYS_clone || number == SYS_clone3;
+	for (size_t i = 0; i < ARRAY_LENGTH(fork_calls); i++) {
+		if (number == fork_calls[i])
+			return true;
+	}
+	return false;
 }
 
 /*
