@@ -3,16 +3,12 @@
 
 #include "base/alloc.h"
 #include "base/limits.h"
+#include "base/table.h"
 
 #include <assert.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* uthash's own choice falls through in a switch that clang complains of. What is hashed here are
- * names that the operator chose. */
-#define HASH_FUNCTION(key, bytes, value) HASH_FNV(key, bytes, value)
-#include <uthash.h>
 
 struct budget {
 	uint64_t max_bytes;

@@ -12,14 +12,10 @@
  */
 
 #include "base/hash.h"
+#include "base/table.h"
 #include "mcp/endpoint.h"
 #include "mcp/intake.h"
 #include "mcp/state.h"
-
-/* uthash's own choice falls through in a switch that clang complains of. What is hashed here is a
- * SHA-256, which no function spreads worse than another, or a name that the operator chose. */
-#define HASH_FUNCTION(key, bytes, value) HASH_FNV(key, bytes, value)
-#include <uthash.h>
 
 #define SESSION_ID_BYTES 33 /* 128 bits as hex digits, NUL */
 

@@ -25,16 +25,12 @@
 
 #include "base/hash.h"
 #include "base/loop.h"
+#include "base/table.h"
 #include "session/call.h"
 #include "session/registry.h"
 #include "session/worker.h"
 
 #include <pthread.h>
-
-/* uthash's own choice falls through in a switch that clang complains of. What is hashed here is a
- * SHA-256, which no function spreads worse than another, or a name that the operator chose. */
-#define HASH_FUNCTION(key, bytes, value) HASH_FNV(key, bytes, value)
-#include <uthash.h>
 
 struct burial;
 struct creation;

@@ -3,14 +3,10 @@
 
 #include "base/alloc.h"
 #include "base/limits.h"
+#include "base/table.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* uthash's own choice falls through in a switch that clang complains of. What is hashed here are
- * names that the operator chose. */
-#define HASH_FUNCTION(key, bytes, value) HASH_FNV(key, bytes, value)
-#include <uthash.h>
 
 struct http_holder {
 	char *name;
