@@ -13,7 +13,7 @@ import serving
 import wire
 from agents import call, message, modern, modern_fields
 from serving import check, equal, test
-from under_test import IS_TLS, PLACE, agent, is_running, parallel, serve, session, sleeper
+from under_test import IS_TLS, PLACE, agent, is_running, serve, session, sleeper
 
 
 @test
@@ -114,7 +114,7 @@ def progress_comes_only_with_a_token_and_before_the_answer():
             check(response.is_stream, repr(response))
             return token, response.messages
 
-        for token, (*before, last) in parallel(2 * len(tokens), ask):
+        for token, (*before, last) in serving.parallel(2 * len(tokens), ask):
             check("id" in last and bool(before) == (token is not None), str(before))
             values = [item["params"]["progress"] for item in before]
             equal(values, sorted(set(values)))

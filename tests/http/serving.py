@@ -146,30 +146,46 @@ def has_sanitizer(program):
     return b"__asan_init" in content or b"__tsan_init" in content
 
 
-def in_threads(count, items, function):
-    """function(item) for all, by that many threads; the first failure raises."""
-    left, failures = queue.SimpleQueue(), []
-    for item in items:
-        left.put(item)
+def parallel(count, function):
+    """function(number) for each, all at once, and what each found; the first failure raises."""
+    found, failures = [None] * count, []
 
-    def work():
-        while not failures:
-            try:
-                item = left.get_nowait()
-            except queue.Empty:
-                return
-            try:
-                function(item)
-            except Exception as failure:  # to be raised in the caller's thread
-                failures.append(failure)
+    def run(number):
+        try:
+            found[number] = function(number)
+        except Exception as failure:  # to be raised in the caller's thread
+            failures.append(failure)
 
-    threads = [threading.Thread(target=work) for _ in range(count)]
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     if failures:
         raise failures[0]
+    return found
+
+
+def in_threads(count, items, function):
+    """function(item) for all, by that many threads; the first failure raises."""
+    left = queue.SimpleQueue()
+    has_failed = threading.Event()
+    for item in items:
+        left.put(item)
+
+    def work(_):
+        while not has_failed.is_set():
+            try:
+                item = left.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                function(item)
+            except Exception:
+                has_failed.set()
+                raise
+
+    parallel(count, work)
 
 
 def tokens_file(folder, text, mode=0o600, name="tokens"):

@@ -11,7 +11,6 @@ import ssl
 import subprocess
 import sys
 import tempfile
-import threading
 
 import agents
 import serving
@@ -75,26 +74,6 @@ def is_running(mark):
 def sleeper(mark, seconds=300):
     """A command that is recognised in the process list."""
     return "exec -a %s sleep %d" % (mark, seconds)
-
-
-def parallel(count, function):
-    """What each found; the first failure raises."""
-    found, failures = [None] * count, []
-
-    def run(number):
-        try:
-            found[number] = function(number)
-        except Exception as failure:  # to be raised in the test's thread
-            failures.append(failure)
-
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failures:
-        raise failures[0]
-    return found
 
 
 if IS_TLS:
